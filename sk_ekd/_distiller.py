@@ -1,0 +1,523 @@
+"""EnsembleDistiller: validates, wires the stages, keeps scikit-learn's contract."""
+
+import contextlib
+import copy
+import warnings
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import check_cv
+
+# documented but private in scikit-learn; the one function that takes rows of arrays,
+# sparse matrices, DataFrames and lists alike
+from sklearn.utils import (
+    Bunch,
+    _safe_indexing,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    get_tags,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._labels import as_column, encode_labels, merge_classes, read_labels
+from ._student import fit_student, student_proba
+from ._targets import soft_targets
+from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
+from .students import default_student
+from .weighting import WEIGHTINGS, Rows
+
+BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
+ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
+
+
+class EnsembleDistiller(ClassifierMixin, BaseEstimator):
+    """Distill an ensemble of classifiers into one small, fast neural network.
+
+    The student estimates the class probabilities of the teachers' ensemble, from
+    labeled and unlabeled rows alike; it alone answers at prediction. The method is
+    unified ensemble knowledge distillation [1]_: the loss of one row is ::
+
+        s · [ (1 - alpha) · 1[labeled] · CE(y, student)
+              + alpha · λ · T² · KL(q^(T) ‖ student^(T)) ]
+
+    with the sample weight ``s``, the row weight ``λ`` and the mix of the teachers ``q``
+    that `weighting` gives, and the `temperature` ``T``.
+
+    Parameters
+    ----------
+    teachers : list of classifiers, or of (str, classifier)
+        The ensemble. Anything with `predict_proba`, `decision_function` or `predict`,
+        and `classes_`, from any library. They see `X` exactly as it is given.
+    student : skorch classifier, Pipeline that ends in one, or None, default=None
+        A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
+        returns logits) or `NLLLoss` (probabilities), or a
+        :class:`skorch.NeuralNetBinaryClassifier`; cloned, never fitted in place. Where
+        the module takes `in_features` and `out_features` and they are unset, they are
+        set. Rows are shuffled unless `iterator_train__shuffle` says otherwise, and the
+        net's `train_split` is not used. None is
+        :func:`sk_ekd.students.default_student`.
+    cv : "prefit", int, splitter or iterable, default="prefit"
+        "prefit": the teachers are fitted, and used as they are. Else clones are fitted
+        on the labeled rows: a labeled row is answered by clones that never saw it, an
+        unlabeled row by clones that saw all labeled rows. Their correctness on rows
+        that they were fitted on says nothing, so prefer this where you can.
+    weighting : {"unified", "uniform"} or callable, default="unified"
+        How teachers and rows are weighted. "unified" is
+        :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
+        row weights. A callable maps :class:`~sk_ekd.weighting.Rows` to a non-negative
+        array of shape (n_samples, n_teachers).
+    alpha : float, default=0.5
+        Share of the distillation term, from 0 (labels only) to 1 (teachers only).
+    temperature : float, default=1.0
+        Softens the teachers and the student in the distillation term.
+    unlabeled_label : scalar or None, default=-1
+        The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
+        unknown labels too. None: there is no mark, as for real labels {-1, 1}.
+    n_jobs : int, default=None
+        Number of teachers fitted (processes) or asked (threads) at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the student, and with `cv` the teachers whose own is None. The same int
+        gives the same student, to the bit on a CPU.
+    verbose : int, default=0
+        1 lets the built-in student print a line an epoch; another student has its own
+        `verbose`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels in `y` and the teachers' classes, sorted.
+    teachers_ : list of classifiers
+        The fitted teachers; with ``cv="prefit"`` the very objects that were passed.
+    named_teachers_ : Bunch
+        The same by name.
+    student_ : skorch classifier or Pipeline
+        The fitted student; by itself it predicts indices into `classes_`.
+    history_ : DataFrame
+        One row an epoch: `train_loss` and its terms `label_loss` and
+        `distillation_loss`, and what the student's callbacks record.
+    teacher_accuracy_ : Series of shape (n_teachers,)
+        Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
+    teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
+        What `weighting` returned for the labeled rows; the index is their positions in
+        `X`.
+    row_weight_ : ndarray of shape (n_samples,)
+        The weight ``λ`` of each row's distillation term.
+    n_features_in_ : int
+        Number of columns of `X`, where it has columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of `X`, where they are all strings.
+
+    References
+    ----------
+    .. [1] C. Wu, F. Wu, T. Qi, Y. Huang, "Unified and Effective Ensemble Knowledge
+       Distillation", arXiv:2204.00548, 2022. Only its abstract was available to us.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.svm import SVC
+    >>> from sk_ekd import EnsembleDistiller
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[::2] = -1  # unknown
+    >>> teachers = [RandomForestClassifier(random_state=0), SVC()]
+    >>> distiller = EnsembleDistiller(teachers, cv=5, random_state=0).fit(X, y)
+    >>> distiller.predict(X[:3])
+    array([0, 0, 0])
+    """
+
+    _parameter_constraints = {
+        "cv": ["cv_object", StrOptions({"prefit"})],
+        "weighting": [StrOptions(set(WEIGHTINGS)), callable],
+        "alpha": [Interval(Real, 0, 1, closed="both")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        teachers,
+        student=None,
+        *,
+        cv="prefit",
+        weighting="unified",
+        alpha=0.5,
+        temperature=1.0,
+        unlabeled_label=-1,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.teachers = teachers
+        self.student = student
+        self.cv = cv
+        self.weighting = weighting
+        self.alpha = alpha
+        self.temperature = temperature
+        self.unlabeled_label = unlabeled_label
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, *, sample_weight=None):
+        """Distill the teachers into a fresh student.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Labeled and unlabeled rows, in any order.
+        y : array-like of shape (n_samples,)
+            Labels; `unlabeled_label` or a missing value where unknown.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss, and with `cv` in the fits of the teachers
+            that take it; a row of weight 0 counts as removed.
+
+        Returns
+        -------
+        self : EnsembleDistiller
+            The fitted distiller.
+        """
+        X, y = _as_rows(X), self._check_lengths(X, y, sample_weight)
+        n_samples = len(y)
+        sample_weight, kept = _check_sample_weight(sample_weight, n_samples)
+        X = _take(X, kept)
+
+        labels, labeled = read_labels(y[kept], self.unlabeled_label)
+        teachers = name_teachers(self.teachers)
+        self.classes_ = self._merge_classes(labels, teachers)
+        y = encode_labels(labels, labeled, self.classes_)  # (n,), -1 unlabeled
+        rng = check_random_state(self.random_state)
+        out_of_fold = None
+        if not self._is_prefit():
+            teachers, out_of_fold = self._fit_teachers(
+                teachers, X, y, sample_weight, rng
+            )
+        self.named_teachers_ = Bunch(**teachers)
+        self.teachers_ = list(teachers.values())
+
+        blocks = _ask_in_blocks(  # of rows, (b, t, c)
+            teachers, X, y, self.classes_, out_of_fold, self.n_jobs
+        )
+        weighting = _check_weighting(self.weighting)
+        shape = len(teachers), len(self.classes_)
+        mix = _mix_blocks(blocks, y, weighting, self.temperature, shape)
+        weight = _scale_rows(weighting, mix.row_weight, y, sample_weight)  # (n,)
+        self._check_something_to_learn(y, weight)
+        self._keep_weights(mix, weight, y, kept, n_samples)
+        student = self.student
+        if student is None:
+            student = default_student(X, verbose=self.verbose)
+        self.student_, self.history_ = fit_student(
+            student,
+            X,
+            y,
+            mix.target,
+            label_weight=sample_weight / sample_weight.mean(),
+            weight=sample_weight / sample_weight.mean() * weight,
+            alpha=self.alpha,
+            temperature=self.temperature,
+            seed=rng.randint(np.iinfo(np.int32).max),
+        )
+        return self
+
+    def predict_proba(self, X):
+        """Ask the student for the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Rows, of the kind that `fit` saw.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; rows sum to one.
+        """
+        check_is_fitted(self)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return student_proba(self.student_, X)
+
+    def predict(self, X):
+        """Ask the student for the most probable class.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Rows, of the kind that `fit` saw.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels; the argmax of `predict_proba`.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the student's accuracy on the labeled rows among `X`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Rows, of the kind that `fit` saw.
+        y : array-like of shape (n_samples,)
+            Labels; rows with an unknown label are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            Share of the labeled rows that `predict` gets right.
+        """
+        check_is_fitted(self)
+        check_consistent_length(X, y, sample_weight)
+        labels, labeled = read_labels(as_column(y), self.unlabeled_label)
+        if not labeled.any():
+            raise ValueError("y has no labeled row to score: every label is unknown.")
+        known = np.flatnonzero(labeled)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[known]
+        return accuracy_score(
+            encode_labels(labels, labeled, self.classes_)[known],
+            self.predict_proba(_take(X, known)).argmax(axis=1),
+            sample_weight=sample_weight,
+        )
+
+    def _check_lengths(self, X, y, sample_weight):
+        """Check that X and y fit together -> y (n,)."""
+        validate_data(self, X, y, skip_check_array=True)
+        check_consistent_length(X, y, sample_weight)
+        y = as_column(y)
+        if not len(y):
+            raise ValueError("Found X and y with 0 samples: at least 1 is required.")
+        return y
+
+    def _is_prefit(self):
+        return isinstance(self.cv, str)
+
+    def _merge_classes(self, labels, teachers):
+        """Return the sorted union of labels and fitted teachers' classes -> (c,)."""
+        known = known_classes(teachers) if self._is_prefit() else {}
+        for name, classes in known.items():
+            if self.unlabeled_label is not None and (
+                self.unlabeled_label in classes.tolist()
+            ):
+                raise ValueError(
+                    f"Teacher {name!r} knows the class {self.unlabeled_label!r}, which "
+                    "marks unlabeled rows in y: set `unlabeled_label` to another mark, "
+                    "or to None if every row is labeled or unlabeled rows are NaN or "
+                    "None."
+                )
+        if not self._is_prefit() and not len(labels):
+            raise ValueError(
+                f"cv={self.cv!r} fits the teachers on labeled rows, but y has none: "
+                "label some rows, or pass fitted teachers and cv='prefit'."
+            )
+        classes = merge_classes(labels, known)
+        if len(classes) < 2:
+            raise ValueError(
+                f"Expected at least 2 classes, got one class, {classes.tolist()}, in y "
+                f"and the teachers besides the unlabeled mark {self.unlabeled_label!r}. "
+                "If the mark is one of your classes, set unlabeled_label=None."
+            )
+        return classes
+
+    def _fit_teachers(self, teachers, X, y, sample_weight, rng):
+        """Fit clones on the labeled rows -> fitted, out-of-fold (n_labeled, t, c)."""
+        known = np.flatnonzero(y >= 0)
+        return fit_teachers(
+            teachers,
+            _take(X, known),
+            y[known],
+            self.classes_,
+            check_cv(self.cv, y[known], classifier=True),
+            sample_weight=None if (sample_weight == 1).all() else sample_weight[known],
+            n_jobs=self.n_jobs,
+            random_state=rng,
+        )
+
+    def _check_something_to_learn(self, y, weight):
+        if self.alpha == 0 and (y < 0).all():
+            raise ValueError(
+                "alpha=0 learns from labels only, but y has no labeled row: raise "
+                "`alpha`, or label some rows."
+            )
+        if self.alpha == 1 and not weight.any():
+            raise ValueError(
+                "alpha=1 learns from the teachers only, but the weighting gives every "
+                "row a weight of zero: lower `alpha`, or change `weighting`."
+            )
+
+    def _keep_weights(self, mix, weight, y, kept, n_samples):
+        """Keep the weights that were used, and warn where they can say nothing."""
+        names = list(self.named_teachers_)
+        self.row_weight_ = np.zeros(n_samples)
+        self.row_weight_[kept] = weight
+        self.teacher_weight_ = pd.DataFrame(
+            mix.teacher_weight, index=kept[y >= 0], columns=names
+        )
+        self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
+        mean = self.teacher_accuracy_.mean()
+        if self._is_prefit() and self.weighting != "uniform" and mean > ALL_BUT_PERFECT:
+            warnings.warn(
+                f"The fitted teachers are right on {mean:.1%} of the labeled rows, as "
+                "on rows that they were fitted on: weights by their correctness then "
+                "say little. Label rows that they have not seen, or pass unfitted "
+                "teachers and cv=5. See `teacher_accuracy_`.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def __sklearn_clone__(self):
+        if not self._is_prefit():
+            return super().__sklearn_clone__()
+        # scikit-learn's clone would unfit the teachers: leave them out, hand them over
+        shell = copy.copy(self)
+        shell.teachers = None
+        twin = super(EnsembleDistiller, shell).__sklearn_clone__()
+        twin.teachers = self.teachers
+        return twin
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        with contextlib.suppress(Exception):  # teachers of other libraries have no tags
+            teachers = [get_tags(t) for t in name_teachers(self.teachers).values()]
+            tags.input_tags.sparse = all(t.input_tags.sparse for t in teachers)
+            tags.input_tags.allow_nan = self.student is None and all(
+                t.input_tags.allow_nan for t in teachers
+            )
+        return tags
+
+
+class _Mix(NamedTuple):
+    """What the answers become: targets for the student, weights to look at."""
+
+    target: np.ndarray  # (n, c)
+    row_weight: np.ndarray  # (n,)
+    teacher_weight: np.ndarray  # (n_labeled, t)
+    teacher_accuracy: np.ndarray  # (t,), on the labeled rows
+
+
+def _ask_in_blocks(teachers, X, y, classes, out_of_fold, n_jobs):
+    """Yield positions (b,), rows, and the teachers' answers (b, t, c), block by block.
+
+    So that memory does not grow with the number of teachers.
+    """
+    size = max(1, BLOCK_VALUES // (len(teachers) * len(classes)))
+    asked = np.arange(len(y))
+    if out_of_fold is not None:
+        known, asked = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
+        for start in range(0, len(known), size):
+            block = slice(start, start + size)
+            yield known[block], _take(X, known[block]), out_of_fold[block]
+    for start in range(0, len(asked), size):
+        index = asked[start : start + size]
+        rows = _take(X, index)
+        yield index, rows, stack_proba(teachers, rows, classes, n_jobs=n_jobs)
+
+
+def _mix_blocks(blocks, y, weighting, temperature, shape):
+    """Weigh and mix the teachers' answers, block by block -> _Mix."""
+    n_teachers, n_classes = shape
+    known = y >= 0
+    order = known.cumsum() - 1  # of a labeled row among the labeled rows
+    mix = _Mix(
+        target=np.empty((len(y), n_classes), dtype=np.float32),
+        row_weight=np.empty(len(y)),
+        teacher_weight=np.empty((known.sum(), n_teachers), dtype=np.float32),
+        teacher_accuracy=np.zeros(n_teachers),
+    )
+    for index, X, proba in blocks:
+        rows = Rows(X, y[index], proba)
+        weight = _check_weight(weighting(rows), proba.shape[:2])  # (b, t)
+        mix.target[index], mix.row_weight[index] = soft_targets(
+            proba, weight, temperature
+        )  # (b, c), (b,)
+        labeled = known[index]
+        mix.teacher_weight[order[index[labeled]]] = weight[labeled]
+        hits = proba[labeled].argmax(axis=2) == rows.y[labeled, np.newaxis]  # (b, t)
+        mix.teacher_accuracy[:] += hits.sum(axis=0)
+    with np.errstate(invalid="ignore"):  # NaN where no row is labeled
+        mix.teacher_accuracy[:] /= known.sum()
+    return mix
+
+
+def _scale_rows(weighting, row_weight, y, sample_weight):
+    """Let the weighting make its last pass over all rows, where it has one -> (n,)."""
+    if not hasattr(weighting, "scale_rows"):
+        return row_weight
+    return weighting.scale_rows(row_weight, y, sample_weight)
+
+
+def _check_weighting(weighting):
+    if isinstance(weighting, str):
+        return WEIGHTINGS[weighting]
+    if isinstance(weighting, type):
+        raise TypeError(
+            f"`weighting` must be an instance, got the class {weighting.__name__}: "
+            f"write {weighting.__name__}()."
+        )
+    return weighting
+
+
+def _check_weight(weight, shape):
+    weight = np.asarray(weight)
+    if weight.shape != shape:
+        raise ValueError(
+            f"The weighting must return an array of shape (n_samples, n_teachers), "
+            f"{shape} here, got {weight.shape}."
+        )
+    if (
+        weight.dtype.kind not in "biuf"
+        or not (np.isfinite(weight) & (weight >= 0)).all()
+    ):
+        raise ValueError(
+            "The weighting must return finite, non-negative numbers, got "
+            f"{weight.dtype} from {weight.min()} to {weight.max()}."
+        )
+    return weight
+
+
+def _check_sample_weight(sample_weight, n_samples):
+    """Return the weights that are not zero, and the positions of their rows."""
+    if sample_weight is None:
+        return np.ones(n_samples), np.arange(n_samples)
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.ndim != 1:
+        raise ValueError(
+            "Sample weights must be 1D array or scalar, got an array of shape "
+            f"{weight.shape}."
+        )
+    if (weight < 0).any() or not weight.any():
+        raise ValueError(
+            "Sample weights must be non-negative and must not all be zero, got values "
+            f"from {weight.min()} to {weight.max()}."
+        )
+    kept = np.flatnonzero(weight)
+    return weight[kept], kept
+
+
+def _as_rows(X):
+    """Return X itself, unless it is an array under another name."""
+    return X if hasattr(X, "shape") or isinstance(X, (list, tuple)) else np.asarray(X)
+
+
+def _take(X, index):
+    """Return the rows at sorted, unique positions; all of them as they are."""
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    if len(index) == n_samples:
+        return X
+    # scikit-learn cannot take rows of a COO matrix
+    return _safe_indexing(X.tocsr() if issparse(X) else X, index)

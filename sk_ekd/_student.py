@@ -1,0 +1,495 @@
+"""Train a skorch net on soft targets, and ask it: the only file to do so."""
+
+import inspect
+import warnings
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, gen_batches
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import Callback
+from skorch.dataset import Dataset
+from skorch.utils import to_numpy
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+UNLABELED = -1
+PREDICT_ROWS = 16384  # rows of one forward pass at prediction
+
+# --- The loss -----------------------------------------------------------------------
+
+
+class _DistillationLoss:
+    """The loss of the method, averaged over the rows of a batch.
+
+    ``(1 - α) · label_weight · CE(y, s) + α · T² · weight · KL(target ‖ s^(T))``
+
+    A mixin over the torch loss that the net was built for, so that skorch goes on to
+    choose the right nonlinearity at prediction.
+    """
+
+    def __init__(self, *, alpha, temperature, **kwargs):
+        super().__init__(**{**kwargs, "reduction": "none"})
+        self.ignore_index = UNLABELED
+        self.alpha = alpha
+        self.temperature = temperature
+        self.terms = []  # of each batch of the epoch: rows, label and distillation loss
+
+    def forward(self, output, rows):
+        """Return the mean loss of a batch of packed rows, see `pack_rows`."""
+        label, label_weight, weight, target = unpack_rows(rows)
+        label_loss = output.new_zeros(())
+        if self.alpha < 1:
+            each = self.label_loss(output, label)  # (b,), 0 where unlabeled
+            label_loss = (1 - self.alpha) * (label_weight * each).mean()
+        distillation_loss = output.new_zeros(())
+        if self.alpha > 0:
+            log_student = F.log_softmax(self.logits(output) / self.temperature, dim=1)
+            kl = F.kl_div(log_student, target, reduction="none").sum(dim=1)  # (b,)
+            scale = self.alpha * self.temperature**2
+            distillation_loss = scale * (weight * kl).mean()
+        if self.training:
+            terms = label_loss.detach(), distillation_loss.detach()
+            self.terms.append((len(rows), *terms))
+        return label_loss + distillation_loss
+
+
+class _LogitsLoss(_DistillationLoss, nn.CrossEntropyLoss):
+    """For modules that end in one logit for each class."""
+
+    def label_loss(self, output, label):
+        return nn.CrossEntropyLoss.forward(self, output, label)
+
+    def logits(self, output):
+        return output
+
+
+class _ProbaLoss(_DistillationLoss, nn.NLLLoss):
+    """For modules that end in a softmax; skorch takes the log before the loss."""
+
+    def label_loss(self, output, label):
+        return nn.NLLLoss.forward(self, output, label)
+
+    def logits(self, output):
+        return output
+
+
+class _BinaryLoss(_DistillationLoss, nn.BCEWithLogitsLoss):
+    """For modules that end in the one logit of the second class."""
+
+    def label_loss(self, output, label):
+        known = (label != UNLABELED).to(output.dtype)
+        positive = label.clamp(min=0).to(output.dtype)
+        return known * nn.BCEWithLogitsLoss.forward(self, output, positive)
+
+    def logits(self, output):
+        return torch.stack([torch.zeros_like(output), output], dim=1)
+
+
+_LOSSES = {
+    nn.CrossEntropyLoss: _LogitsLoss,
+    nn.NLLLoss: _ProbaLoss,
+    nn.BCEWithLogitsLoss: _BinaryLoss,
+}
+
+
+class _LossTerms(Callback):
+    """Write the two terms of the loss into the history, read once an epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        net.criterion_.terms.clear()
+
+    def on_epoch_end(self, net, **kwargs):
+        rows, *terms = zip(*net.criterion_.terms, strict=True)
+        for name, term in zip(("label", "distillation"), terms, strict=True):
+            batches = torch.stack(term).double().cpu().numpy()
+            net.history.record(f"{name}_loss", float(np.average(batches, weights=rows)))
+
+
+# --- Rows in memory -----------------------------------------------------------------
+
+
+def pack_rows(y, label_weight, weight, target):
+    """Pack all that the loss needs to know of a row into one tensor.
+
+    One tensor is one look-up a batch, and passes through any Dataset or loader.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Index of the label, -1 where it is unknown.
+    label_weight, weight : ndarray of shape (n_samples,)
+        Weights of the label term and of the distillation term.
+    target : ndarray of shape (n_samples, n_classes)
+        Soft targets.
+
+    Returns
+    -------
+    rows : Tensor of shape (n_samples, 3 + n_classes), dtype float32
+    """
+    return torch.from_numpy(
+        np.column_stack([y, label_weight, weight, target]).astype(np.float32)
+    )
+
+
+def unpack_rows(rows):
+    """Undo `pack_rows` on a batch -> (b,), (b,), (b,), (b, c)."""
+    return rows[:, 0].long(), rows[:, 1], rows[:, 2], rows[:, 3:]
+
+
+class _MemoryRows(torch.utils.data.Dataset):
+    """X and packed rows as tensors on the device; sparse X stays sparse."""
+
+    def __init__(self, X, rows, device):
+        self.X = X if issparse(X) else torch.from_numpy(X).to(device)
+        self.rows = rows.to(device)
+        self.device = device
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        if issparse(self.X):
+            dense = self.X[to_numpy(index)].toarray()
+            return torch.from_numpy(dense).to(self.device), self.rows[index]
+        return self.X[index], self.rows[index]
+
+
+class _MemoryBatches:
+    """Whole batches by index, instead of a loader that collects row by row."""
+
+    options = frozenset({"batch_size", "shuffle", "drop_last"})
+
+    def __init__(self, dataset, *, batch_size, shuffle=True, drop_last=False):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+
+    def __iter__(self):
+        n_samples = len(self.dataset)
+        order = torch.randperm(n_samples) if self.shuffle else torch.arange(n_samples)
+        order = order.to(self.dataset.device)
+        for index in order.split(self.batch_size):
+            if not (self.drop_last and len(index) < self.batch_size):
+                yield self.dataset[index]
+
+
+# --- Fit ----------------------------------------------------------------------------
+
+
+def fit_student(
+    student, X, y, target, *, label_weight, weight, alpha, temperature, seed
+):
+    """Fit a clone of the student to labels and soft targets.
+
+    Parameters
+    ----------
+    student : skorch classifier, or Pipeline that ends in one
+        Not changed.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Rows; a Pipeline gets them as they are, a net as float32.
+    y : ndarray of shape (n_samples,), dtype int64
+        Index of the label, -1 where it is unknown.
+    target : ndarray of shape (n_samples, n_classes), dtype float32
+        Soft targets; rows sum to one.
+    label_weight, weight : ndarray of shape (n_samples,)
+        Weights of the label term and of the distillation term.
+    alpha : float
+        Share of the distillation term.
+    temperature : float
+        The temperature that `target` is softened by.
+    seed : int
+        Seeds torch for this fit; the global generators are left as they were.
+
+    Returns
+    -------
+    student : skorch classifier or Pipeline
+        The fitted clone; it predicts class indices.
+    history : DataFrame
+        One row an epoch.
+    """
+    steps, net = split_student(clone(student))
+    # a supervised step gets the label where it is known, else the ensemble's choice
+    choice = np.where(y == UNLABELED, target.argmax(axis=1), y)
+    Z = _as_matrix(steps.fit_transform(X, choice) if steps else X)
+    with _seeded(seed, net.device):
+        _train(net, Z, pack_rows(y, label_weight, weight, target), alpha, temperature)
+    history = _tidy(net.history)
+    if (
+        "train_loss" in history
+        and not np.isfinite(history["train_loss"].iloc[-1:]).all()
+    ):
+        warnings.warn(
+            "The student's training diverged: its last train_loss is "
+            f"{history['train_loss'].iloc[-1]}. Lower its lr (now {net.lr}) or scale "
+            "its inputs.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    if steps is None and not isinstance(student, Pipeline):
+        return net, history
+    fitted = clone(student)
+    last = fitted.steps[-1][0]
+    fitted.steps = [*(steps.steps if steps else []), (last, net)]
+    return fitted, history
+
+
+def split_student(student):
+    """Return the student's preprocessing steps (None where it has none) and its net."""
+    steps, net = None, student
+    if isinstance(student, Pipeline):
+        net = student.steps[-1][1]
+        steps = student[:-1] if len(student.steps) > 1 else None
+    if not isinstance(net, (NeuralNetClassifier, NeuralNetBinaryClassifier)):
+        cure = (
+            "wrap the module: NeuralNetClassifier(module, "
+            "criterion=torch.nn.CrossEntropyLoss)."
+            if isinstance(net, nn.Module)
+            else "a Pipeline that ends in one, or None for the built-in network."
+        )
+        raise TypeError(
+            "`student` must be a skorch NeuralNetClassifier or "
+            f"NeuralNetBinaryClassifier, got {type(net).__name__}: expected {cure}"
+        )
+    return steps, net
+
+
+def _train(net, X, rows, alpha, temperature):
+    """Train the net in place, and leave it as the user configured it."""
+    own = {
+        name: getattr(net, name)
+        for name in ("criterion", "train_split", "callbacks", "iterator_train")
+    }
+    n_classes = rows.shape[1] - 3
+    loss, kwargs = _matching_loss(net)
+    net.criterion = partial(loss, alpha=alpha, temperature=temperature, **kwargs)
+    net.train_split = None  # soft targets cannot be stratified
+    if net.callbacks != "disable":
+        net.callbacks = [*(net.callbacks or []), ("loss_terms", _LossTerms)]
+    if "classes" in net.get_params(deep=False):
+        net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
+    _set_width(net, X.shape[1:], n_classes)
+    net.initialize()
+    _check_output(net, X, n_classes)
+    net.partial_fit(_training_data(net, X, rows), None)
+
+    vars(net).pop("classes_inferred_", None)
+    for name, value in own.items():
+        setattr(net, name, value)
+    if net.callbacks != "disable":
+        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != "loss_terms"]
+    net.initialize_criterion()  # the user's own, so that the net stands by itself
+    # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
+    net.optimizer_.state.clear()
+
+
+def _matching_loss(net):
+    """Return the distillation form of the net's criterion, and its arguments."""
+    own = net.initialized_instance(net.criterion, net.get_params_for("criterion"))
+    allowed = (
+        (nn.BCEWithLogitsLoss,)
+        if _is_binary(net)
+        else (nn.CrossEntropyLoss, nn.NLLLoss)
+    )
+    if type(own) not in allowed:
+        names = " or ".join(f"torch.nn.{c.__name__}" for c in allowed)
+        raise TypeError(
+            f"The criterion of the student, a {type(net).__name__}, must be {names}, "
+            f"got {type(own).__name__}: the distillation loss takes its place during "
+            "the fit and must know what the module returns."
+        )
+    names = ("weight", "pos_weight", "label_smoothing")
+    kwargs = {name: getattr(own, name) for name in names if hasattr(own, name)}
+    return _LOSSES[type(own)], kwargs
+
+
+def _set_width(net, shape, n_classes):
+    """Set the width where the module's __init__ takes it and the user left it unset."""
+    if isinstance(net.module, nn.Module):
+        return
+    accepted = inspect.signature(net.module).parameters
+    width = {"out_features": 1 if _is_binary(net) else n_classes}
+    if len(shape) == 1:
+        width["in_features"] = shape[0]
+    for name, value in width.items():
+        if name in accepted and not hasattr(net, f"module__{name}"):
+            net.set_params(**{f"module__{name}": value})
+
+
+def _check_output(net, X, n_classes):
+    """Forward a few rows before training, and say what is wrong with the output."""
+    few = X[:8].toarray() if issparse(X) else X[:8]
+    try:
+        output = net.evaluation_step((torch.from_numpy(few), None))
+    except Exception as error:
+        raise ValueError(
+            f"The student's module cannot take rows of shape {X.shape[1:]}: {error}. "
+            "Give it that width, or leave `module__in_features` unset where the "
+            "module's __init__ takes `in_features`."
+        ) from error
+    output = output[0] if isinstance(output, tuple) else output
+    if _is_binary(net):
+        if n_classes != 2:
+            raise ValueError(
+                f"NeuralNetBinaryClassifier is for 2 classes, there are {n_classes}: "
+                "use NeuralNetClassifier with CrossEntropyLoss."
+            )
+        return
+    if output.shape != (len(few), n_classes):
+        raise ValueError(
+            f"The student's module must return one value for each of the {n_classes} "
+            f"classes, shape {(len(few), n_classes)} for {len(few)} rows, got "
+            f"{tuple(output.shape)}. Give it that width, or leave "
+            "`module__out_features` unset where the module's __init__ takes "
+            "`out_features`."
+        )
+    _check_nonlinearity(net, output.float())
+
+
+def _check_nonlinearity(net, output):
+    total = output.sum(dim=1)
+    is_proba = bool(
+        (output >= 0).all() and torch.allclose(total, torch.ones_like(total))
+    )
+    if isinstance(net.criterion_, nn.NLLLoss) and not is_proba:
+        raise ValueError(
+            "With NLLLoss, skorch expects a module that returns probabilities, got "
+            f"values from {output.min():.3g} to {output.max():.3g}. End it in a "
+            "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss."
+        )
+    if isinstance(net.criterion_, nn.CrossEntropyLoss) and is_proba:
+        warnings.warn(
+            "The student's module seems to end in a softmax, but CrossEntropyLoss "
+            "expects logits and applies its own: the student will be far too unsure. "
+            "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _training_data(net, X, rows):
+    """Return rows in memory, or the Dataset and loader that the user set on the net."""
+    options = net.get_params_for("iterator_train")
+    if (
+        net.dataset is Dataset
+        and net.iterator_train is DataLoader
+        and not net.get_params_for("dataset")
+        and options.keys() <= _MemoryBatches.options
+    ):
+        net.iterator_train = _MemoryBatches
+        return _MemoryRows(X, rows, net.device or "cpu")
+    if not callable(net.dataset):
+        raise ValueError(
+            "The student's `dataset` is an initialized Dataset, which cannot carry "
+            "the soft targets: pass its class."
+        )
+    return net.get_dataset(X, rows)
+
+
+@contextmanager
+def _seeded(seed, device):
+    """Seed torch inside, restore its generators after."""
+    cuda = device is not None and torch.device(device).type == "cuda"
+    # naming the devices keeps a CPU fit from starting CUDA
+    devices = range(torch.cuda.device_count()) if cuda else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed_all(seed)
+        yield
+
+
+def _tidy(history):
+    """Return skorch's history as a DataFrame of the epochs' scalars."""
+    return pd.DataFrame(
+        [{k: v for k, v in row.items() if np.isscalar(v)} for row in history]
+    )
+
+
+# --- Predict ------------------------------------------------------------------------
+
+
+def student_proba(student, X):
+    """Ask the fitted student alone.
+
+    Parameters
+    ----------
+    student : fitted skorch classifier or Pipeline
+        What `fit_student` returned.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Rows, as at fit.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_classes)
+        Rows sum to one.
+    """
+    steps, net = split_student(student)
+    Z = _as_matrix(steps.transform(X) if steps else X)
+    blocks = []
+    for block in gen_batches(Z.shape[0], PREDICT_ROWS):
+        dense = Z[block].toarray() if issparse(Z) else Z[block]
+        output = net.evaluation_step((torch.from_numpy(dense), None))
+        output = output[0] if isinstance(output, tuple) else output
+        blocks.append(to_numpy(_nonlinearity(net)(output)))
+    return np.concatenate(blocks)
+
+
+def _nonlinearity(net):
+    if callable(net.predict_nonlinearity):
+        return net.predict_nonlinearity
+    if _is_binary(net):
+        return lambda logit: torch.stack([-logit, logit], dim=1).sigmoid()
+    if isinstance(net.criterion_, nn.CrossEntropyLoss):
+        return lambda logits: logits.softmax(dim=1)
+    return lambda proba: proba
+
+
+def _is_binary(net):
+    return isinstance(net, NeuralNetBinaryClassifier)
+
+
+def _as_matrix(X):
+    """Return X as the float32 array or CSR matrix that a net can take."""
+    if isinstance(X, pd.DataFrame):
+        text = [c for c in X if not pd.api.types.is_numeric_dtype(X[c].dtype)]
+        if text:
+            raise ValueError(
+                "The student's net takes numbers only, but these columns are not: "
+                f"{text}. Put an encoder before the net, "
+                "student=make_pipeline(preprocessing, net), or use student=None, "
+                "which encodes them by itself."
+            )
+    if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], str):
+        raise ValueError(
+            "The student's net takes numbers only, but X is a list of strings. Put a "
+            "vectorizer before the net: "
+            "student=make_pipeline(TfidfVectorizer(), net)."
+        )
+    X = check_array(
+        X,
+        dtype=np.float32,
+        accept_sparse="csr",
+        allow_nd=True,
+        ensure_all_finite=False,
+        input_name="X",
+    )
+    values = X.data if issparse(X) else X
+    if not np.isfinite(values).all():
+        what = "NaN" if np.isnan(values).any() else "infinity or a value too large"
+        raise ValueError(
+            f"Input X contains {what} for dtype('float32'), which the student's net "
+            "cannot take. Put an imputer before the net, "
+            "student=make_pipeline(SimpleImputer(), net), or use student=None, which "
+            "imputes missing values by itself."
+        )
+    return X if issparse(X) else np.require(X, requirements=["C", "W"])

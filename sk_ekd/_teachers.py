@@ -1,0 +1,319 @@
+"""Ask the teachers: one aligned, checked array, whatever their interface."""
+
+from collections import Counter
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+# documented but private in scikit-learn; the one function that takes rows of arrays,
+# sparse matrices, DataFrames and lists alike
+from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+
+
+def name_teachers(teachers):
+    """Give every teacher a unique name: the caller's, or that of its class.
+
+    Parameters
+    ----------
+    teachers : list of classifiers, or list of (str, classifier)
+        The teachers, as the caller passed them.
+
+    Returns
+    -------
+    named : dict of str to classifier
+        The same objects, in the same order.
+
+    Examples
+    --------
+    >>> from sklearn.svm import SVC
+    >>> list(name_teachers([SVC(), SVC(), ("forest", SVC())]))
+    ['svc-1', 'svc-2', 'forest']
+    """
+    if not isinstance(teachers, (list, tuple)):
+        raise TypeError(
+            "`teachers` must be a list of classifiers, or of (name, classifier), got "
+            f"{teachers!r}. Put a single teacher in a list."
+        )
+    if not len(teachers):
+        raise ValueError("`teachers` is empty: pass at least one classifier.")
+    pairs = [t if _is_pair(t) else (type(t).__name__.lower(), t) for t in teachers]
+    given = {name for (name, _), t in zip(pairs, teachers, strict=True) if _is_pair(t)}
+    total, seen = Counter(name for name, _ in pairs), Counter()
+    named = {}
+    for name, teacher in pairs:
+        _check_is_classifier(name, teacher)
+        seen[name] += 1
+        unique = f"{name}-{seen[name]}" if total[name] > 1 else name
+        if (name in given and total[name] > 1) or unique in named:
+            raise ValueError(f"Teacher names must be unique, got {name!r} twice.")
+        named[unique] = teacher
+    return named
+
+
+def known_classes(teachers):
+    """Return the classes that each fitted teacher knows.
+
+    Parameters
+    ----------
+    teachers : dict of str to fitted classifier
+        The named teachers.
+
+    Returns
+    -------
+    classes : dict of str to ndarray
+        Each teacher's ``classes_``.
+    """
+    for name, teacher in teachers.items():
+        _check_is_fitted(name, teacher)
+    return {name: _classes(name, teacher) for name, teacher in teachers.items()}
+
+
+def stack_proba(teachers, X, classes, *, n_jobs=None):
+    """Ask every teacher once and stack the aligned answers.
+
+    Parameters
+    ----------
+    teachers : dict of str to fitted classifier
+        The named teachers.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Rows, handed to the teachers as they are.
+    classes : ndarray of shape (n_classes,)
+        All classes; a class that a teacher does not know gets probability 0 from it.
+    n_jobs : int, default=None
+        Number of teachers asked at the same time, in threads.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
+        Every row of every teacher sums to one.
+    """
+    answers = Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_ask)(name, teacher, X, classes) for name, teacher in teachers.items()
+    )
+    return np.stack(answers, axis=1)
+
+
+def fit_teachers(
+    teachers, X, y, classes, cv, *, sample_weight=None, n_jobs=None, random_state=None
+):
+    """Fit clones of the teachers, and answer each row by clones that never saw it.
+
+    Parameters
+    ----------
+    teachers : dict of str to classifier
+        The named teachers; they are cloned, never fitted themselves.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        The labeled rows.
+    y : ndarray of shape (n_samples,), dtype int64
+        Codes of the labels.
+    classes : ndarray of shape (n_classes,)
+        All classes; the teachers are fitted on ``classes[y]``.
+    cv : cross-validation splitter
+        Splits the labeled rows; every row must be in one test part.
+    sample_weight : ndarray of shape (n_samples,), default=None
+        Given to the teachers whose ``fit`` takes it.
+    n_jobs : int, default=None
+        Number of fits at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the teachers whose own `random_state` is None.
+
+    Returns
+    -------
+    fitted : dict of str to classifier
+        Clones fitted on all the labeled rows.
+    proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
+        Out-of-fold probabilities.
+    """
+    splits = list(cv.split(X, y))
+    _check_partition(splits, len(y))
+    rng = check_random_state(random_state)
+    seeds = {name: rng.randint(np.iinfo(np.int32).max) for name in teachers}
+    everything = np.arange(len(y))
+    jobs = [
+        (name, train, test)
+        for train, test in [*splits, (everything, everything[:0])]
+        for name in teachers
+    ]
+    results = Parallel(n_jobs=n_jobs)(
+        delayed(_fit_and_ask)(
+            name, _seeded_clone(teachers[name], seeds[name]), X, y, classes,
+            train, test, sample_weight,
+        )
+        for name, train, test in jobs
+    )  # fmt: skip
+    order = {name: t for t, name in enumerate(teachers)}
+    proba = np.empty((len(y), len(teachers), len(classes)), dtype=np.float32)
+    for (name, _, test), (_, answer) in zip(jobs, results, strict=True):
+        proba[test, order[name]] = answer
+    refitted = results[-len(teachers) :]
+    return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
+
+
+def _fit_and_ask(name, teacher, X, y, classes, train, test, sample_weight):
+    """Fit on the train rows, answer the test rows -> (b, c)."""
+    fit_params = {}
+    if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
+        fit_params["sample_weight"] = sample_weight[train]
+    teacher.fit(_safe_indexing(X, train), classes[y[train]], **fit_params)
+    if not len(test):
+        return teacher, np.empty((0, len(classes)), dtype=np.float32)
+    return None, _ask(name, teacher, _safe_indexing(X, test), classes)
+
+
+def _ask(name, teacher, X, classes):
+    """Return the teacher's probabilities over all `classes` -> (n, c)."""
+    response, answer = _respond(name, teacher, X)
+    known = _classes(name, teacher)
+    answer = _TO_PROBA[response](name, answer, known)
+    position = {value: code for code, value in enumerate(classes.tolist())}
+    columns = [position[value] for value in known.tolist()]
+    proba = np.zeros((len(answer), len(classes)), dtype=np.float32)
+    proba[:, columns] = answer / answer.sum(axis=1, keepdims=True)
+    return proba
+
+
+def _respond(name, teacher, X):
+    for response in _TO_PROBA:
+        if hasattr(teacher, response):
+            return response, np.asarray(getattr(teacher, response)(X))
+    raise TypeError(
+        f"Teacher {name!r} has no predict_proba, decision_function or predict."
+    )
+
+
+def _from_proba(name, answer, known):
+    answer = _as_finite(name, answer, "predict_proba")
+    if answer.shape[1:] != known.shape:
+        raise ValueError(
+            f"predict_proba of teacher {name!r} must have one column for each of its "
+            f"{len(known)} classes, got an array of shape {answer.shape}."
+        )
+    total = answer.sum(axis=1)
+    if len(answer) and (answer.min() < -1e-6 or np.abs(total - 1).max() > 1e-3):
+        raise ValueError(
+            f"predict_proba of teacher {name!r} must return probabilities, got values "
+            f"from {answer.min():.3g} to {answer.max():.3g} in rows that sum to "
+            f"{total.min():.3g} to {total.max():.3g}. If the teacher is a network that "
+            "returns logits, let its predict_proba end in a softmax."
+        )
+    return answer.clip(min=0)
+
+
+def _from_decision(name, answer, known):
+    """Read margins as logits: a sigmoid for two classes, a softmax for more."""
+    answer = _as_finite(name, answer, "decision_function")
+    if len(known) == 2 and answer.size == len(answer):
+        positive = expit(answer.reshape(-1, 1))
+        return np.hstack([1 - positive, positive])
+    if answer.shape[1:] != known.shape:
+        raise ValueError(
+            f"decision_function of teacher {name!r} must have one column for each of "
+            f"its {len(known)} classes, got an array of shape {answer.shape}. For "
+            "scikit-learn's SVC set decision_function_shape='ovr'."
+        )
+    return softmax(answer, axis=1)
+
+
+def _from_votes(name, answer, known):
+    votes = np.ravel(answer)[:, np.newaxis] == known
+    if not votes.any(axis=1).all():
+        stranger = np.ravel(answer)[~votes.any(axis=1)][0]
+        raise ValueError(
+            f"predict of teacher {name!r} returned {stranger!r}, which is not among "
+            f"its classes_ {known.tolist()}."
+        )
+    return votes.astype(np.float64)
+
+
+# in the order of preference
+_TO_PROBA = {
+    "predict_proba": _from_proba,
+    "decision_function": _from_decision,
+    "predict": _from_votes,
+}
+
+
+def _as_finite(name, answer, method):
+    if answer.dtype.kind not in "biuf" or answer.ndim not in (1, 2):
+        raise ValueError(
+            f"{method} of teacher {name!r} must return one array of numbers, got an "
+            f"array of shape {answer.shape} and dtype {answer.dtype}."
+        )
+    answer = answer.astype(np.float64)
+    bad = ~np.isfinite(answer.reshape(len(answer), -1)).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{method} of teacher {name!r} is NaN or infinite in {bad.sum()} of "
+            f"{len(answer)} rows, first in row {np.flatnonzero(bad)[0]} of those "
+            "asked. Mend the teacher or leave it out."
+        )
+    return answer
+
+
+def _classes(name, teacher):
+    classes = getattr(teacher, "classes_", None)
+    if classes is None:
+        raise TypeError(
+            f"Teacher {name!r} has no `classes_`: expected a fitted classifier, got "
+            f"{type(teacher).__name__}."
+        )
+    classes = np.asarray(classes)
+    if classes.ndim != 1:
+        raise ValueError(
+            f"Teacher {name!r} must predict one label a row, but its `classes_` are "
+            f"{classes.ndim}-dimensional: {teacher.classes_!r}."
+        )
+    return classes
+
+
+def _check_is_classifier(name, teacher):
+    if not isinstance(name, str):
+        raise TypeError(f"A teacher's name must be a string, got {name!r}.")
+    if isinstance(teacher, type) or not hasattr(teacher, "predict"):
+        raise TypeError(
+            f"Teacher {name!r} must be a classifier, got {teacher!r}"
+            + (", a class: pass an instance." if isinstance(teacher, type) else ".")
+        )
+
+
+def _check_is_fitted(name, teacher):
+    try:
+        # only scikit-learn's own protocol: LightGBM, XGBoost and CatBoost pass by it
+        check_is_fitted(teacher)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"Teacher {name!r} is not fitted: fit it first, or set cv=5 to have the "
+            "teachers fitted out of fold. (A search clones the teachers that stand in "
+            "its grid, which unfits them: wrap those in FrozenEstimator.)"
+        ) from error
+    except TypeError:
+        # not a scikit-learn estimator; it is taken at its `classes_`
+        _classes(name, teacher)
+
+
+def _check_partition(splits, n_samples):
+    tested = np.bincount(
+        np.concatenate([test for _, test in splits]), minlength=n_samples
+    )
+    if (tested != 1).any():
+        raise ValueError(
+            "`cv` must test every labeled row once, as KFold and StratifiedKFold do, "
+            f"got a splitter that tests {(tested == 0).sum()} of {n_samples} rows "
+            f"never and {(tested > 1).sum()} more than once."
+        )
+
+
+def _seeded_clone(teacher, seed):
+    """Clone, and fix each nested `random_state` that the caller left at None."""
+    teacher = clone(teacher)
+    params = teacher.get_params()
+    unset = [p for p in params if p.split("__")[-1] == "random_state"]
+    return teacher.set_params(**{p: seed for p in unset if params[p] is None})
+
+
+def _is_pair(teacher):
+    return isinstance(teacher, tuple) and len(teacher) == 2

@@ -1,0 +1,167 @@
+"""The built-in student: a network with its own preprocessing, for any table."""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    OneHotEncoder,
+    StandardScaler,
+)
+from sklearn.utils import check_array
+from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
+from torch import nn
+
+__all__ = ["MLP", "default_student"]
+
+MAX_CATEGORIES = 64  # of a column; the rarest share one
+
+
+class MLP(nn.Sequential):
+    """A multilayer perceptron that returns logits.
+
+    Parameters
+    ----------
+    in_features : int
+        Number of input columns; `EnsembleDistiller` sets it.
+    out_features : int
+        Number of classes; `EnsembleDistiller` sets it.
+    hidden : tuple of int, default=(256, 256)
+        Width of each hidden layer.
+    dropout : float, default=0.1
+        Share of hidden units dropped at each training step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> MLP(in_features=4, out_features=3)(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(self, in_features, out_features, hidden=(256, 256), dropout=0.1):
+        layers = []
+        for width in hidden:
+            layers += [nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout)]
+            in_features = width
+        super().__init__(*layers, nn.Linear(in_features, out_features))
+
+
+def default_student(X, *, verbose=0):
+    """Build the network that `EnsembleDistiller` trains when `student` is None.
+
+    Parameters
+    ----------
+    X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
+        The training rows; only their kind of columns and number matter.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Returns
+    -------
+    student : Pipeline
+        Not fitted; its steps are ``"preprocessing"`` and ``"net"``, a
+        :class:`skorch.NeuralNetClassifier` around an :class:`MLP`.
+
+    Notes
+    -----
+    Numbers are imputed by their median, marked where they were missing, and
+    standardized; every other column is one-hot encoded, a missing value being one more
+    category. Sparse matrices are scaled by their largest absolute values and stay
+    sparse. The net is trained for about 4,000 steps of AdamW, more
+    above 50,000 rows, with a learning rate that falls along a cosine.
+
+    Examples
+    --------
+    >>> student = default_student(np.zeros((1000, 4)))
+    >>> student["net"].set_params(lr=1e-3).lr
+    0.001
+    """
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    batch_size = int(np.clip(2 ** np.ceil(np.log2(n_samples / 64)), 16, 512))
+    max_epochs = int(np.clip(4000 * batch_size / n_samples, 20, 200))
+    net = NeuralNetClassifier(
+        MLP,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=1e-2,
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        train_split=None,
+        callbacks=[("lr", LRScheduler("CosineAnnealingLR", T_max=max_epochs))],
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        verbose=verbose,
+    )
+    return Pipeline([("preprocessing", _preprocessing(X)), ("net", net)])
+
+
+def _preprocessing(X):
+    """Choose scikit-learn transformers by the kind of X."""
+    if issparse(X):
+        return MaxAbsScaler()
+    if isinstance(X, pd.DataFrame):
+        return _frame_preprocessing(X)
+    X = np.asarray(X)
+    if X.dtype.kind in "OUS" and X.ndim == 2:
+        return make_pipeline(
+            FunctionTransformer(_as_frame), _frame_preprocessing(_as_frame(X))
+        )
+    if X.dtype.kind in "US" or (X.ndim == 1 and X.dtype.kind == "O"):
+        raise ValueError(
+            "student=None takes tables: arrays, sparse matrices and DataFrames, got a "
+            f"list of {type(X[0]).__name__}. Pass a student that reads it: "
+            "student=make_pipeline(TfidfVectorizer(), net)."
+        )
+    check_array(X, ensure_all_finite="allow-nan", input_name="X")
+    return _number_preprocessing()
+
+
+def _number_preprocessing():
+    return make_pipeline(
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        StandardScaler(),
+    )
+
+
+def _frame_preprocessing(frame):
+    dates = frame.select_dtypes(["datetime", "datetimetz", "timedelta"]).columns
+    if len(dates):
+        raise ValueError(
+            "student=None cannot read columns of dates or durations, got "
+            f"{list(dates)}: turn them into numbers first."
+        )
+    numbers = [
+        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+        for dtype in frame.dtypes
+    ]
+    categories = make_pipeline(
+        FunctionTransformer(_as_categories),
+        OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            max_categories=MAX_CATEGORIES,
+            sparse_output=False,
+        ),
+    )
+    # by position: column names need not be strings
+    return ColumnTransformer(
+        [
+            ("numbers", _number_preprocessing(), np.flatnonzero(numbers)),
+            ("categories", categories, np.flatnonzero(np.logical_not(numbers))),
+        ]
+    )
+
+
+def _as_frame(X):
+    return pd.DataFrame(X).infer_objects()
+
+
+def _as_categories(frame):
+    """Write every value as text, and each kind of missing value as None."""
+    text = frame.astype(object).map(str)
+    return text.where(frame.notna(), None).to_numpy(dtype=object)
