@@ -67,7 +67,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         "prefit": the teachers are fitted, and used as they are. Else clones are fitted
         on the labeled rows: a labeled row is answered by clones that never saw it, an
         unlabeled row by clones that saw all labeled rows. Their correctness on rows
-        that they were fitted on says nothing, so prefer this where you can.
+        that they were fitted on says nothing, so prefer this where you can. The
+        positions of an iterable are those of rows in `X`.
     weighting : {"unified", "uniform"} or callable, default="unified"
         How teachers and rows are weighted. "unified" is
         :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
@@ -200,7 +201,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         out_of_fold = None
         if not self._is_prefit():
             teachers, out_of_fold = self._fit_teachers(
-                teachers, X, y, sample_weight, rng
+                teachers, X, y, sample_weight, kept, rng
             )
         self.named_teachers_ = Bunch(**teachers)
         self.teachers_ = list(teachers.values())
@@ -244,6 +245,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             Columns in the order of `classes_`; rows sum to one.
         """
         check_is_fitted(self)
+        X = _as_rows(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
 
@@ -260,7 +262,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
             Labels; the argmax of `predict_proba`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def score(self, X, y, sample_weight=None):
         """Return the student's accuracy on the labeled rows among `X`.
@@ -289,7 +292,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             sample_weight = np.asarray(sample_weight)[known]
         return accuracy_score(
             encode_labels(labels, labeled, self.classes_)[known],
-            self.predict_proba(_take(X, known)).argmax(axis=1),
+            self.predict_proba(_take(_as_rows(X), known)).argmax(axis=1),
             sample_weight=sample_weight,
         )
 
@@ -327,20 +330,22 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         if len(classes) < 2:
             raise ValueError(
                 f"Expected at least 2 classes, got one class, {classes.tolist()}, in y "
-                f"and the teachers besides the unlabeled mark {self.unlabeled_label!r}. "
-                "If the mark is one of your classes, set unlabeled_label=None."
+                "and the teachers, besides the unlabeled mark "
+                f"{self.unlabeled_label!r}. If the mark is one of your classes, set "
+                "unlabeled_label=None."
             )
         return classes
 
-    def _fit_teachers(self, teachers, X, y, sample_weight, rng):
+    def _fit_teachers(self, teachers, X, y, sample_weight, kept, rng):
         """Fit clones on the labeled rows -> fitted, out-of-fold (n_labeled, t, c)."""
         known = np.flatnonzero(y >= 0)
+        cv = check_cv(_renumber(self.cv, kept[known]), y[known], classifier=True)
         return fit_teachers(
             teachers,
             _take(X, known),
             y[known],
             self.classes_,
-            check_cv(self.cv, y[known], classifier=True),
+            cv,
             sample_weight=None if (sample_weight == 1).all() else sample_weight[known],
             n_jobs=self.n_jobs,
             random_state=rng,
@@ -459,6 +464,19 @@ def _scale_rows(weighting, row_weight, y, sample_weight):
     return weighting.scale_rows(row_weight, y, sample_weight)
 
 
+def _renumber(cv, known):
+    """Let the train and test positions of an iterable count the labeled rows only."""
+    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
+        return cv
+    return [
+        tuple(
+            np.searchsorted(known, np.intersect1d(part, known))
+            for part in (train, test)
+        )
+        for train, test in cv
+    ]
+
+
 def _check_weighting(weighting):
     if isinstance(weighting, str):
         return WEIGHTINGS[weighting]
@@ -510,14 +528,21 @@ def _check_sample_weight(sample_weight, n_samples):
 
 
 def _as_rows(X):
-    """Return X itself, unless it is an array under another name."""
-    return X if hasattr(X, "shape") or isinstance(X, (list, tuple)) else np.asarray(X)
+    """Return X itself, unless its rows could not be taken by position."""
+    if issparse(X):
+        return X.tocsr()  # scikit-learn cannot take rows of COO, BSR and DIA
+    if not hasattr(X, "shape") and not isinstance(X, (list, tuple)):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray) and X.ndim < 2 and X.dtype.kind in "biuf":
+        raise ValueError(
+            f"Expected a 2D array of rows, got an array of shape {X.shape}. Reshape "
+            "your data with X.reshape(-1, 1) if it has a single feature, or "
+            "X.reshape(1, -1) if it is a single row."
+        )
+    return X
 
 
 def _take(X, index):
     """Return the rows at sorted, unique positions; all of them as they are."""
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    if len(index) == n_samples:
-        return X
-    # scikit-learn cannot take rows of a COO matrix
-    return _safe_indexing(X.tocsr() if issparse(X) else X, index)
+    return X if len(index) == n_samples else _safe_indexing(X, index)

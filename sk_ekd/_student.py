@@ -489,7 +489,7 @@ def _as_matrix(X):
         raise ValueError(
             f"Input X contains {what} for dtype('float32'), which the student's net "
             "cannot take. Put an imputer before the net, "
-            "student=make_pipeline(SimpleImputer(), net), or use student=None, which "
-            "imputes missing values by itself."
+            "student=make_pipeline(SimpleImputer(), net). student=None imputes the "
+            "columns that had missing values at fit."
         )
     return X if issparse(X) else np.require(X, requirements=["C", "W"])

@@ -119,10 +119,12 @@ def _preprocessing(X):
             "student=make_pipeline(TfidfVectorizer(), net)."
         )
     check_array(X, ensure_all_finite="allow-nan", input_name="X")
-    return _number_preprocessing()
+    return _number_preprocessing(np.isnan(X).any() if X.dtype.kind == "f" else False)
 
 
-def _number_preprocessing():
+def _number_preprocessing(has_missing):
+    if not has_missing:
+        return StandardScaler()
     return make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
@@ -136,10 +138,14 @@ def _frame_preprocessing(frame):
             "student=None cannot read columns of dates or durations, got "
             f"{list(dates)}: turn them into numbers first."
         )
-    numbers = [
-        pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-        for dtype in frame.dtypes
-    ]
+    is_number = np.array(
+        [
+            pd.api.types.is_numeric_dtype(dtype)
+            and not pd.api.types.is_bool_dtype(dtype)
+            for dtype in frame.dtypes
+        ]
+    )
+    numbers = frame.loc[:, is_number]
     categories = make_pipeline(
         FunctionTransformer(_as_categories),
         OneHotEncoder(
@@ -151,8 +157,12 @@ def _frame_preprocessing(frame):
     # by position: column names need not be strings
     return ColumnTransformer(
         [
-            ("numbers", _number_preprocessing(), np.flatnonzero(numbers)),
-            ("categories", categories, np.flatnonzero(np.logical_not(numbers))),
+            (
+                "numbers",
+                _number_preprocessing(numbers.isna().any(axis=None)),
+                np.flatnonzero(is_number),
+            ),
+            ("categories", categories, np.flatnonzero(~is_number)),
         ]
     )
 
