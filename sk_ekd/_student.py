@@ -274,7 +274,8 @@ def _train(net, X, rows, alpha, temperature):
     net.criterion = partial(loss, alpha=alpha, temperature=temperature, **kwargs)
     net.train_split = None  # soft targets cannot be stratified
     if net.callbacks != "disable":
-        net.callbacks = [*(net.callbacks or []), ("loss_terms", _LossTerms)]
+        # first, since EarlyStopping ends an epoch for the callbacks after it
+        net.callbacks = [("loss_terms", _LossTerms), *(net.callbacks or [])]
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
     _set_width(net, X.shape[1:], n_classes)

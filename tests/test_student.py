@@ -1,0 +1,487 @@
+"""The loss, the rows in memory, and what the fitted student is."""
+
+import pickle
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.feature_selection import SelectKBest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from skorch.dataset import Dataset
+from torch import nn
+from torch.utils.data import DataLoader, WeightedRandomSampler
+
+from sk_ekd._student import (
+    _BinaryLoss,
+    _LogitsLoss,
+    _MemoryBatches,
+    _MemoryRows,
+    _ProbaLoss,
+    fit_student,
+    pack_rows,
+    student_proba,
+    unpack_rows,
+)
+from sk_ekd.students import MLP
+
+N, D, C = 150, 5, 3
+RNG = np.random.RandomState(0)
+
+
+class SoftmaxMLP(MLP):
+    def forward(self, X):
+        return super().forward(X).softmax(dim=1)
+
+
+class OneLogitMLP(MLP):
+    def forward(self, X):
+        return super().forward(X).squeeze(1)
+
+
+def make_net(module=MLP, kind=NeuralNetClassifier, **params):
+    defaults = {
+        "module__hidden": (8,),
+        "module__dropout": 0.0,
+        "max_epochs": 3,
+        "batch_size": 32,
+        "lr": 0.1,
+        "iterator_train__shuffle": False,
+        "verbose": 0,
+    }
+    if kind is NeuralNetClassifier:
+        defaults["criterion"] = nn.CrossEntropyLoss
+    return kind(module, **{**defaults, **params})
+
+
+NETS = {
+    "logits": make_net(),
+    "proba": make_net(SoftmaxMLP, criterion=nn.NLLLoss),
+    "binary": make_net(OneLogitMLP, NeuralNetBinaryClassifier),
+}
+
+
+def make_data(n_classes=C, seed=0):
+    rng = np.random.RandomState(seed)
+    X = rng.randn(N, D).astype(np.float32)
+    y = rng.randint(n_classes, size=N)
+    target = rng.dirichlet(np.ones(n_classes), N).astype(np.float32)
+    return X, y, target
+
+
+def fit(student, X, y, target, *, label_weight=None, weight=None, **params):
+    params = {"alpha": 0.5, "temperature": 1.0, "seed": 0, **params}
+    ones = np.ones(len(y))
+    return fit_student(
+        student,
+        X,
+        y,
+        target,
+        label_weight=ones if label_weight is None else label_weight,
+        weight=ones if weight is None else weight,
+        **params,
+    )
+
+
+# --- The loss -----------------------------------------------------------------------
+
+
+def test_loss_by_hand():
+    # two classes of logits at distance log 3: the student says 3/4, 1/4
+    output = torch.tensor([[log(3.0), 0.0], [log(3.0), 0.0]])
+    rows = pack_rows(
+        np.array([1, -1]),
+        np.array([2.0, 1.0]),
+        np.array([0.5, 3.0]),
+        np.array([[0.5, 0.5], [0.9, 0.1]]),
+    )
+    label = 2.0 * -log(0.25)
+    kl = [
+        0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25),
+        0.9 * log(0.9 / 0.75) + 0.1 * log(0.1 / 0.25),
+    ]
+    expected = (0.3 * label + 0.7 * (0.5 * kl[0] + 3.0 * kl[1])) / 2
+    loss = _LogitsLoss(alpha=0.7, temperature=1.0)(output, rows)
+    assert_allclose(loss.item(), expected, rtol=1e-6)
+
+
+def test_softened_loss_by_hand():
+    # at T=2 a distance of log 9 is softened to log 3
+    output = torch.tensor([[log(9.0), 0.0]])
+    rows = pack_rows(np.array([-1]), np.ones(1), np.ones(1), np.array([[0.5, 0.5]]))
+    kl = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25)
+    loss = _LogitsLoss(alpha=0.25, temperature=2.0)(output, rows)
+    assert_allclose(loss.item(), 0.25 * 4 * kl, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_three_forms_of_output_have_one_loss(alpha, temperature):
+    _, y, target = make_data(n_classes=2)
+    y[::3] = -1
+    rows = pack_rows(y, RNG.rand(N), RNG.rand(N), target)
+    logit = torch.randn(N)
+    logits = torch.stack([torch.zeros(N), logit], dim=1)
+    params = {"alpha": alpha, "temperature": temperature}
+    expected = _LogitsLoss(**params)(logits, rows).item()
+    assert_allclose(_BinaryLoss(**params)(logit, rows).item(), expected, rtol=1e-5)
+    log_proba = logits.log_softmax(dim=1)
+    assert_allclose(_ProbaLoss(**params)(log_proba, rows).item(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [_LogitsLoss, _ProbaLoss, _BinaryLoss])
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_gradient_agrees_with_finite_differences(loss, temperature):
+    _, y, target = make_data(n_classes=2)
+    y[::2] = -1
+    rows = pack_rows(y, RNG.rand(N), RNG.rand(N), target).double()[:12]
+    shape = (12,) if loss is _BinaryLoss else (12, 2)
+    output = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    criterion = loss(alpha=0.6, temperature=temperature)
+    assert torch.autograd.gradcheck(lambda out: criterion(out, rows), output)
+
+
+def test_unlabeled_row_has_no_label_loss():
+    rows = pack_rows(np.array([-1]), np.ones(1), np.ones(1), np.array([[0.5, 0.5]]))
+    loss = _LogitsLoss(alpha=0.0, temperature=1.0)(torch.randn(1, 2), rows)
+    assert loss.item() == 0
+
+
+def test_student_that_equals_the_target_has_no_distillation_loss():
+    _, y, target = make_data()
+    rows = pack_rows(y, np.ones(N), np.ones(N), target)
+    loss = _LogitsLoss(alpha=1.0, temperature=1.0)(torch.from_numpy(target).log(), rows)
+    assert_allclose(loss.item(), 0, atol=1e-6)
+
+
+def test_packing_is_undone_by_unpacking():
+    _, y, target = make_data()
+    y[:5] = -1
+    weights = RNG.rand(2, N).astype(np.float32)
+    unpacked = unpack_rows(pack_rows(y, *weights, target))
+    for got, expected in zip(unpacked, (y, *weights, target), strict=True):
+        assert_array_equal(got.numpy(), expected)
+
+
+# --- Training -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", NETS)
+def test_alpha_zero_on_labeled_rows_is_plain_training_step_by_step(form):
+    net = NETS[form]
+    X, y, target = make_data(n_classes=2 if form == "binary" else C)
+    student, history = fit(net, X, y, target, alpha=0.0, seed=7)
+
+    torch.manual_seed(7)
+    plain = clone(net).set_params(
+        module__in_features=D,
+        module__out_features=1 if form == "binary" else C,
+        train_split=None,
+    )
+    plain.fit(X, y.astype(np.float32) if form == "binary" else y)
+    assert_allclose(history["train_loss"], plain.history[:, "train_loss"], rtol=1e-6)
+    for own, expected in zip(
+        student.module_.parameters(), plain.module_.parameters(), strict=True
+    ):
+        assert_allclose(own.detach(), expected.detach(), atol=1e-6)
+    assert_allclose(student_proba(student, X), plain.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("form", NETS)
+def test_rows_in_memory_train_like_the_loader_of_skorch(form):
+    X, y, target = make_data(n_classes=2 if form == "binary" else C)
+    y[::2] = -1
+    in_memory, _ = fit(NETS[form], X, y, target)
+    # any option of the loader that rows in memory do not have keeps the loader
+    loader, _ = fit(
+        clone(NETS[form]).set_params(iterator_train__num_workers=0), X, y, target
+    )
+    assert_allclose(student_proba(in_memory, X), student_proba(loader, X), atol=1e-6)
+
+
+def test_sparse_rows_train_like_dense_rows():
+    X, y, target = make_data()
+    X[X < 0] = 0
+    dense, _ = fit(NETS["logits"], X, y, target)
+    sparse, _ = fit(NETS["logits"], csr_matrix(X), y, target)
+    assert_allclose(
+        student_proba(sparse, csr_matrix(X)), student_proba(dense, X), atol=1e-6
+    )
+
+
+def test_weight_of_two_is_a_repeated_row_in_full_batches():
+    X, y, target = make_data()
+    y[::2] = -1
+    net = make_net(batch_size=-1)
+    twice = np.r_[np.arange(N), 3, 4]
+    count = np.bincount(twice, minlength=N) * N / len(twice)
+    weighted, _ = fit(
+        net,
+        X,
+        y,
+        target,
+        label_weight=count / count.mean(),
+        weight=count / count.mean(),
+    )
+    repeated, _ = fit(net, X[twice], y[twice], target[twice])
+    assert_allclose(student_proba(weighted, X), student_proba(repeated, X), atol=1e-5)
+
+
+def test_same_seed_gives_the_same_student_to_the_bit():
+    X, y, target = make_data()
+    net = make_net(module__dropout=0.5, iterator_train__shuffle=True)
+    first, again, other = (
+        student_proba(fit(net, X, y, target, seed=seed)[0], X) for seed in (3, 3, 4)
+    )
+    assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_global_generator_is_left_as_it_was():
+    X, y, target = make_data()
+    before = torch.get_rng_state()
+    fit(make_net(module__dropout=0.5), X, y, target)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_batches_cover_every_row_once_in_an_order_that_changes():
+    X, y, target = make_data()
+    rows = _MemoryRows(X, pack_rows(np.arange(N), y, y, target), "cpu")
+    batches = _MemoryBatches(rows, batch_size=32)
+    epochs = [torch.cat([r[:, 0] for _, r in batches]).long() for _ in range(2)]
+    for epoch in epochs:
+        assert_array_equal(epoch.sort().values, np.arange(N))
+    assert not torch.equal(*epochs)
+    assert [len(r) for _, r in batches] == [32, 32, 32, 32, 22]
+    dropping = _MemoryBatches(rows, batch_size=32, drop_last=True)
+    assert [len(r) for _, r in dropping] == [32] * 4
+
+
+# --- What the user configured -------------------------------------------------------
+
+
+class CountingDataset(Dataset):
+    asked = 0
+
+    def __getitem__(self, index):
+        CountingDataset.asked += 1
+        return super().__getitem__(index)
+
+
+class CountingLoader(DataLoader):
+    made = 0
+
+    def __init__(self, *args, **kwargs):
+        CountingLoader.made += 1
+        super().__init__(*args, **kwargs)
+
+
+def test_dataset_of_the_user_is_honored():
+    X, y, target = make_data()
+    CountingDataset.asked = 0
+    fit(make_net(dataset=CountingDataset), X, y, target)
+    assert CountingDataset.asked == 3 * N
+
+
+def test_iterator_of_the_user_is_honored():
+    X, y, target = make_data()
+    CountingLoader.made = 0
+    fit(make_net(iterator_train=CountingLoader), X, y, target)
+    assert CountingLoader.made == 1
+
+
+def test_sampler_of_the_user_is_honored():
+    X, y, target = make_data()
+    sampler = WeightedRandomSampler(np.ones(N), num_samples=64)
+    net = make_net(iterator_train__sampler=sampler, iterator_train__shuffle=None)
+    _, history = fit(net, X, y, target)
+    assert (history["train_batch_count"] == 2).all()
+
+
+def test_rows_are_shuffled_unless_the_user_says_otherwise():
+    X, y, target = make_data()
+    net = make_net()
+    ordered, _ = fit(net, X, y, target)
+    shuffled, _ = fit(clone(net).set_params(iterator_train__shuffle=True), X, y, target)
+    unset = make_net()
+    del unset.iterator_train__shuffle
+    default, _ = fit(unset, X, y, target)
+    assert_array_equal(student_proba(default, X), student_proba(shuffled, X))
+    assert not np.allclose(student_proba(default, X), student_proba(ordered, X))
+
+
+def test_optimizer_lr_batch_size_and_callbacks_are_honored():
+    class Recorder(Callback):
+        def on_train_end(self, net, **kwargs):
+            net.recorded_ = net.optimizer_.__class__, net.optimizer_.defaults["lr"]
+
+    X, y, target = make_data()
+    net = make_net(
+        optimizer=torch.optim.Adam,
+        lr=0.02,
+        batch_size=50,
+        callbacks=[
+            Recorder(),
+            LRScheduler("StepLR", step_size=1),
+            EarlyStopping(monitor="train_loss", threshold=10, patience=2),
+        ],
+    ).set_params(max_epochs=9)
+    student, history = fit(net, X, y, target)
+    assert student.recorded_ == (torch.optim.Adam, 0.02)
+    assert (history["train_batch_count"] == 3).all()
+    assert len(history) == 3  # stopped early
+    assert history.notna().all(axis=None)
+    assert {"event_lr", "label_loss", "distillation_loss"} <= set(history)
+
+
+def test_scoring_callbacks_see_probabilities_during_training():
+    X, y, target = make_data()
+
+    def largest_row_sum(net, X, y):
+        return abs(net.predict_proba(X_valid).sum(axis=1) - 1).max()
+
+    X_valid = X
+    scoring = EpochScoring(
+        largest_row_sum, on_train=True, use_caching=False, name="off"
+    )
+    _, history = fit(make_net(callbacks=[("off", scoring)]), X, y, target)
+    assert (history["off"] < 1e-5).all()
+
+
+def test_disabled_callbacks_stay_disabled():
+    X, y, target = make_data()
+    student, history = fit(make_net(callbacks="disable"), X, y, target)
+    assert student.callbacks_ == []
+    assert "train_loss" not in history
+    assert len(history) == 3
+
+
+def test_class_weight_of_the_criterion_is_honored():
+    X, y, target = make_data()
+    heavy = torch.tensor([100.0, 1.0, 1.0])
+    student, _ = fit(make_net(criterion__weight=heavy), X, y, target, alpha=0.0)
+    assert (student_proba(student, X).argmax(axis=1) == 0).all()
+
+
+def test_criterion_may_be_an_instance():
+    X, y, target = make_data()
+    smooth = {"label_smoothing": 0.2}
+    as_params, _ = fit(make_net(criterion__label_smoothing=0.2), X, y, target)
+    as_instance, _ = fit(
+        make_net(criterion=nn.CrossEntropyLoss(**smooth)), X, y, target
+    )
+    assert_array_equal(student_proba(as_params, X), student_proba(as_instance, X))
+
+
+def test_module_may_be_an_instance_and_is_not_trained_in_place():
+    X, y, target = make_data()
+    module = nn.Sequential(nn.Linear(D, C))
+    before = module[0].weight.detach().clone()
+    net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, verbose=0)
+    student, _ = fit(net, X, y, target)
+    assert torch.equal(module[0].weight, before)
+    assert not torch.equal(student.module_[0].weight, before)
+
+
+def test_width_that_the_user_set_is_kept():
+    X, y, target = make_data()
+    student, _ = fit(make_net(module__out_features=C), X, y, target)
+    assert student.module__in_features == D
+    assert student.module__out_features == C
+
+
+def test_inputs_with_more_than_two_axes_reach_a_convolution():
+    _, y, target = make_data()
+    images = RNG.rand(N, 1, 6, 6)
+    module = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(C)
+    )
+    net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, verbose=0)
+    student, _ = fit(net, images, y, target)
+    assert student_proba(student, images).shape == (N, C)
+
+
+# --- What the fitted student is -----------------------------------------------------
+
+
+@pytest.mark.parametrize("form", NETS)
+def test_fitted_student_stands_by_itself(form):
+    X, y, target = make_data(n_classes=2 if form == "binary" else C)
+    student, _ = fit(NETS[form], X, y, target)
+    assert type(student.criterion_) in (
+        nn.CrossEntropyLoss,
+        nn.NLLLoss,
+        nn.BCEWithLogitsLoss,
+    )
+    assert_allclose(student.predict_proba(X), student_proba(student, X), atol=1e-6)
+    assert_array_equal(student.classes_, np.unique(y))
+    copied = pickle.loads(pickle.dumps(student))
+    assert_array_equal(copied.predict_proba(X), student.predict_proba(X))
+    student.set_params(train_split=None).partial_fit(
+        X, y.astype(np.float32) if form == "binary" else y
+    )  # it can be trained on, by labels
+
+
+def test_probabilities_sum_to_one_in_every_form():
+    for form, net in NETS.items():
+        X, y, target = make_data(n_classes=2 if form == "binary" else C)
+        proba = student_proba(fit(net, X, y, target)[0], X)
+        assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
+
+
+def test_predicting_in_blocks_changes_nothing(monkeypatch):
+    X, y, target = make_data()
+    student, _ = fit(NETS["logits"], X, y, target)
+    whole = student_proba(student, X)
+    monkeypatch.setattr("sk_ekd._student.PREDICT_ROWS", 7)
+    assert_allclose(student_proba(student, X), whole, atol=1e-6)
+
+
+def test_pipeline_is_fitted_and_asked_as_a_whole():
+    X, y, target = make_data()
+    pipeline = make_pipeline(StandardScaler(), make_net())
+    student, _ = fit(pipeline, X * 1000 + 5, y, target)
+    alone, _ = fit(make_net(), StandardScaler().fit_transform(X * 1000 + 5), y, target)
+    expected = student_proba(alone, StandardScaler().fit_transform(X * 1000 + 5))
+    assert_allclose(student_proba(student, X * 1000 + 5), expected, atol=1e-6)
+    assert_allclose(student.predict_proba(X * 1000 + 5), expected, atol=1e-6)
+    assert not hasattr(pipeline[0], "mean_")
+
+
+def test_supervised_step_sees_the_ensembles_choice_where_there_is_no_label():
+    X, _, _ = make_data()
+    choice = (X[:, 2] > 0).astype(int)
+    y = np.where(np.arange(N) < 3, choice, -1)
+    pipeline = make_pipeline(SelectKBest(k=1), make_net())
+    student, _ = fit(pipeline, X, y, np.eye(2)[choice].astype(np.float32))
+    assert student[0].get_support().tolist() == [False, False, True, False, False]
+
+
+def test_readonly_and_float64_and_integer_rows_are_taken():
+    X, y, target = make_data()
+    X = X.round()
+    expected, _ = fit(NETS["logits"], X, y, target)
+    frozen = X.copy()
+    frozen.setflags(write=False)
+    for other in (
+        frozen,
+        X.astype(np.float64),
+        X.astype(np.int32),
+        np.asfortranarray(X),
+    ):
+        student, _ = fit(NETS["logits"], other, y, target)
+        assert_array_equal(student_proba(student, other), student_proba(expected, X))
+
+
+def test_training_does_not_write_to_its_arguments():
+    X, y, target = make_data()
+    before = X.copy(), y.copy(), target.copy()
+    fit(make_pipeline(StandardScaler(copy=True), make_net()), X, y, target)
+    for array, expected in zip((X, y, target), before, strict=True):
+        assert_array_equal(array, expected)
