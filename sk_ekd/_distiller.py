@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
 
 # documented but private in scikit-learn; the one function that takes rows of arrays,
 # sparse matrices, DataFrames and lists alike
@@ -373,7 +374,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
         mean = self.teacher_accuracy_.mean()
-        if self._is_prefit() and self.weighting != "uniform" and mean > ALL_BUT_PERFECT:
+        weights_matter = self.alpha > 0 and self.weighting != "uniform"
+        if self._is_prefit() and weights_matter and mean > ALL_BUT_PERFECT:
             warnings.warn(
                 f"The fitted teachers are right on {mean:.1%} of the labeled rows, as "
                 "on rows that they were fitted on: weights by their correctness then "
@@ -395,12 +397,16 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        readers = list(self.teachers)  # of X
+        if isinstance(self.student, Pipeline):
+            readers.append(self.student[0])
         with contextlib.suppress(Exception):  # teachers of other libraries have no tags
-            teachers = [get_tags(t) for t in name_teachers(self.teachers).values()]
-            tags.input_tags.sparse = all(t.input_tags.sparse for t in teachers)
-            tags.input_tags.allow_nan = self.student is None and all(
-                t.input_tags.allow_nan for t in teachers
-            )
+            inputs = [
+                get_tags(r[1] if isinstance(r, tuple) else r).input_tags
+                for r in readers
+            ]
+            tags.input_tags.sparse = all(tag.sparse for tag in inputs)
+            tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
         return tags
 
 

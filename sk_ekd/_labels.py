@@ -63,7 +63,7 @@ def read_labels(y, unlabeled_label):
     --------
     >>> labels, labeled = read_labels(np.array(["a", -1, "b"], dtype=object), -1)
     >>> labels, labeled
-    (array(['a', 'b'], dtype=object), array([ True, False,  True]))
+    (array(['a', 'b'], dtype='<U1'), array([ True, False,  True]))
     """
     labeled = ~np.asarray(pd.isna(y), dtype=bool)
     if unlabeled_label is not None:
@@ -72,6 +72,7 @@ def read_labels(y, unlabeled_label):
     labels = y[labeled]
     if len(labels):
         _check_one_kind(labels, unlabeled_label)
+        labels = np.array(labels.tolist())  # of objects, an array of their own type
         check_classification_targets(labels)
     return labels, labeled
 

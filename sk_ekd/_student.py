@@ -45,7 +45,7 @@ class _DistillationLoss:
 
     def forward(self, output, rows):
         """Return the mean loss of a batch of packed rows, see `pack_rows`."""
-        label, label_weight, weight, target = unpack_rows(rows)
+        label, label_weight, weight, target = _unpack_rows(rows)
         label_loss = output.new_zeros(())
         if self.alpha < 1:
             each = self.label_loss(output, label)  # (b,), 0 where unlabeled
@@ -140,7 +140,7 @@ def pack_rows(y, label_weight, weight, target):
     )
 
 
-def unpack_rows(rows):
+def _unpack_rows(rows):
     """Undo `pack_rows` on a batch -> (b,), (b,), (b,), (b, c)."""
     return rows[:, 0].long(), rows[:, 1], rows[:, 2], rows[:, 3:]
 
@@ -217,7 +217,7 @@ def fit_student(
     history : DataFrame
         One row an epoch.
     """
-    steps, net = split_student(clone(student))
+    steps, net = _split_student(clone(student))
     # a supervised step gets the label where it is known, else the ensemble's choice
     choice = np.where(y == UNLABELED, target.argmax(axis=1), y)
     Z = _as_matrix(steps.fit_transform(X, choice) if steps else X)
@@ -243,7 +243,7 @@ def fit_student(
     return fitted, history
 
 
-def split_student(student):
+def _split_student(student):
     """Return the student's preprocessing steps (None where it has none) and its net."""
     steps, net = None, student
     if isinstance(student, Pipeline):
@@ -434,14 +434,15 @@ def student_proba(student, X):
     proba : ndarray of shape (n_samples, n_classes)
         Rows sum to one.
     """
-    steps, net = split_student(student)
+    steps, net = _split_student(student)
     Z = _as_matrix(steps.transform(X) if steps else X)
     blocks = []
     for block in gen_batches(Z.shape[0], PREDICT_ROWS):
         dense = Z[block].toarray() if issparse(Z) else Z[block]
         output = net.evaluation_step((torch.from_numpy(dense), None))
         output = output[0] if isinstance(output, tuple) else output
-        blocks.append(to_numpy(_nonlinearity(net)(output)))
+        # in float64, so that rows sum to one for scikit-learn's metrics
+        blocks.append(_nonlinearity(net)(output.cpu().double()).numpy())
     return np.concatenate(blocks)
 
 
@@ -452,7 +453,7 @@ def _nonlinearity(net):
         return lambda logit: torch.stack([-logit, logit], dim=1).sigmoid()
     if isinstance(net.criterion_, nn.CrossEntropyLoss):
         return lambda logits: logits.softmax(dim=1)
-    return lambda proba: proba
+    return lambda proba: proba / proba.sum(dim=1, keepdim=True)
 
 
 def _is_binary(net):

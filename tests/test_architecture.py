@@ -1,0 +1,138 @@
+"""The architecture of the design, kept true: a star of leaves around the distiller."""
+
+import ast
+import inspect
+import pkgutil
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import sk_ekd
+
+PACKAGE = Path(sk_ekd.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+STAGES = [m for m in MODULES if m not in ("__init__", "_distiller")]
+MAY_IMPORT_TORCH = {"_student", "students"}
+PRIVATE_SKLEARN = {
+    "_distiller": {"_fit_context", "_param_validation", "_safe_indexing"},
+    "_teachers": {"_safe_indexing"},
+}
+
+
+def imports(module):
+    """Yield (module, name) of every import, siblings with a leading dot."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield "." * node.level + (node.module or ""), alias.name
+
+
+@pytest.mark.parametrize("module", STAGES)
+def test_stage_imports_no_sibling(module):
+    siblings = [m for m, _ in imports(module) if m.startswith((".", "sk_ekd"))]
+    assert siblings == []
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - MAY_IMPORT_TORCH))
+def test_torch_and_skorch_stay_with_the_student(module):
+    roots = {m.split(".")[0] for m, _ in imports(module)}
+    assert not roots & {"torch", "skorch"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_private_names_of_scikit_learn_are_the_known_ones(module):
+    private = {
+        part
+        for source, name in imports(module)
+        if source.startswith("sklearn")
+        for part in (*source.split("."), name)
+        if part.startswith("_")
+    }
+    assert private <= PRIVATE_SKLEARN.get(module, set())
+
+
+def test_layout_is_the_documented_one():
+    assert MODULES == [
+        "__init__",
+        "_distiller",
+        "_labels",
+        "_student",
+        "_targets",
+        "_teachers",
+        "students",
+        "weighting",
+    ]
+
+
+def documented():
+    """Yield every function, class and method of the package that has parameters."""
+    for info in pkgutil.iter_modules([str(PACKAGE)], "sk_ekd."):
+        module = import_module(info.name)
+        for name, member in vars(module).items():
+            if getattr(member, "__module__", None) != info.name:
+                continue
+            if inspect.isfunction(member) and not name.startswith("_"):
+                yield pytest.param(member, id=f"{info.name}.{name}")
+            if inspect.isclass(member) and not name.startswith("_"):
+                yield pytest.param(member, id=f"{info.name}.{name}")
+                for method_name, method in vars(member).items():
+                    if inspect.isfunction(method) and not method_name.startswith("_"):
+                        label = f"{info.name}.{name}.{method_name}"
+                        yield pytest.param(method, id=label)
+
+
+def documented_defaults(docstring):
+    section = re.search(r"Parameters\n-+\n(.*?)(\n\n[A-Z]\w+\n-+|\Z)", docstring, re.S)
+    lines = re.findall(r"^(\w[\w, ]*) : (.*)$", section.group(1), re.M)
+    for names, description in lines:
+        default = re.search(r"default=(.+)$", description)
+        for name in names.split(", "):
+            yield name, default and default.group(1)
+
+
+@pytest.mark.parametrize("member", list(documented()))
+def test_documented_parameters_and_defaults_are_the_signatures(member):
+    if member.__name__ == "Rows":  # a NamedTuple has no defaults
+        return
+    parameters = {
+        name: parameter.default
+        for name, parameter in inspect.signature(member).parameters.items()
+        if name != "self"
+    }
+    if not parameters:
+        return
+    docstring = inspect.getdoc(member)
+    assert docstring, "no docstring"
+    found = dict(documented_defaults(docstring))
+    assert list(found) == list(parameters)
+    for name, default in parameters.items():
+        expected = None if default is inspect.Parameter.empty else repr(default)
+        shown = found[name]
+        assert (shown and shown.replace('"', "'")) == expected, name
+
+
+def test_public_names_are_listed():
+    for module in (sk_ekd, sk_ekd.weighting, sk_ekd.students):
+        assert all(hasattr(module, name) for name in module.__all__)
+    assert sorted(sk_ekd.__all__) == ["EnsembleDistiller", "UnifiedWeighting"]
+
+
+def test_version_is_that_of_the_metadata():
+    from importlib.metadata import version
+
+    assert sk_ekd.__version__ == version("sk_ekd")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="reads the Makefile's constraints")
+def test_constraints_pin_every_core_dependency():
+    pins = (PACKAGE.parent / "constraints.txt").read_text()
+    for name in ("scikit-learn", "skorch", "torch", "numpy", "pandas"):
+        assert re.search(rf"^{name}==", pins, re.M)
+    assert "\ntorch==2.13.0\n" in pins

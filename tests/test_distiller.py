@@ -1,0 +1,412 @@
+"""The estimator's contract, end to end."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from sk_ekd import EnsembleDistiller, UnifiedWeighting
+from sk_ekd._teachers import stack_proba
+from sk_ekd.students import MLP
+from sk_ekd.weighting import Rows, disagreement
+
+
+def make_net(**params):
+    defaults = {
+        "module__hidden": (16,),
+        "max_epochs": 5,
+        "lr": 0.01,
+        "optimizer": torch.optim.Adam,
+        "verbose": 0,
+    }
+    return NeuralNetClassifier(
+        MLP, criterion=nn.CrossEntropyLoss, **{**defaults, **params}
+    )
+
+
+class World:
+    """Rows, few of them labeled, and teachers fitted on other rows."""
+
+    def __init__(self):
+        X, y = make_classification(
+            600, n_features=6, n_informative=5, n_redundant=0, n_classes=3,
+            class_sep=1.5, random_state=0,
+        )  # fmt: skip
+        self.X, self.truth = X[:400], y[:400]
+        self.y = np.where(np.arange(400) % 8, -1, self.truth)
+        self.teachers = [
+            LogisticRegression().fit(X[400:], y[400:]),
+            GaussianNB().fit(X[400:], y[400:]),
+            KNeighborsClassifier().fit(X[400:], y[400:]),
+        ]
+
+    def distill(self, *, X=None, y=None, teachers=None, student=None, **params):
+        fit_params = {k: params.pop(k) for k in ("sample_weight",) if k in params}
+        distiller = EnsembleDistiller(
+            self.teachers if teachers is None else teachers,
+            make_net() if student is None else student,
+            **{"random_state": 0, **params},
+        )
+        X = self.X if X is None else X
+        return distiller.fit(X, self.y if y is None else y, **fit_params)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World()
+
+
+@pytest.fixture(scope="module")
+def fitted(world):
+    return world.distill()
+
+
+# --- Attributes ---------------------------------------------------------------------
+
+
+def test_fitted_attributes(world, fitted):
+    assert_array_equal(fitted.classes_, [0, 1, 2])
+    assert fitted.n_features_in_ == 6
+    assert not hasattr(fitted, "feature_names_in_")
+    assert list(fitted.named_teachers_) == [
+        "logisticregression",
+        "gaussiannb",
+        "kneighborsclassifier",
+    ]
+    assert all(a is b for a, b in zip(fitted.teachers_, world.teachers, strict=True))
+
+
+def test_history_is_one_row_an_epoch_and_its_terms_add_up(fitted):
+    history = fitted.history_
+    assert_array_equal(history["epoch"], [1, 2, 3, 4, 5])
+    assert {"train_loss", "label_loss", "distillation_loss", "dur"} <= set(history)
+    assert_allclose(
+        history["label_loss"] + history["distillation_loss"],
+        history["train_loss"],
+        rtol=1e-5,
+    )
+
+
+def test_column_names_are_kept_and_checked(world):
+    frame = pd.DataFrame(world.X, columns=list("abcdef"))
+    teachers = [LogisticRegression().fit(frame, world.truth)]
+    distiller = world.distill(X=frame, teachers=teachers)
+    assert_array_equal(distiller.feature_names_in_, list("abcdef"))
+    with pytest.raises(ValueError, match="same order"):
+        distiller.predict(frame[list("fedcba")])
+
+
+def test_weights_that_were_used_can_be_looked_at(world, fitted):
+    named = dict(fitted.named_teachers_)
+    proba = stack_proba(named, world.X, fitted.classes_)
+    weight = UnifiedWeighting()(Rows(world.X, world.y, proba))
+    labeled = world.y >= 0
+    assert_array_equal(fitted.teacher_weight_.index, np.flatnonzero(labeled))
+    assert list(fitted.teacher_weight_) == list(named)
+    assert_allclose(fitted.teacher_weight_, weight[labeled], rtol=1e-5)
+    assert_allclose(fitted.row_weight_[labeled], weight[labeled].sum(axis=1), rtol=1e-6)
+    c = disagreement(proba[~labeled].astype(float))
+    assert_allclose(fitted.row_weight_[~labeled], c / c.mean(), rtol=1e-5)
+
+
+def test_teacher_accuracy_is_that_on_the_labeled_rows(world, fitted):
+    labeled = world.y >= 0
+    expected = [t.score(world.X[labeled], world.y[labeled]) for t in world.teachers]
+    assert_allclose(fitted.teacher_accuracy_, expected)
+
+
+# --- What is learned ----------------------------------------------------------------
+
+
+def test_one_teacher_alone_is_copied(world):
+    teacher = world.teachers[0]
+    student = make_net(max_epochs=200, module__dropout=0.0)
+    distiller = world.distill(teachers=[teacher], student=student, alpha=1.0)
+    difference = distiller.predict_proba(world.X) - teacher.predict_proba(world.X)
+    assert abs(difference).mean() < 0.02
+    assert_allclose(distiller.row_weight_[world.y < 0], 1)
+
+
+def test_duplicated_teacher_changes_nothing_under_uniform(world):
+    teacher = world.teachers[0]
+    once = world.distill(teachers=[teacher], weighting="uniform")
+    twice = world.distill(teachers=[teacher, teacher], weighting="uniform")
+    assert_array_equal(once.predict_proba(world.X), twice.predict_proba(world.X))
+
+
+def test_uniform_is_the_unified_weighting_with_all_weights_off(world):
+    off = UnifiedWeighting(teacher="uniform", labeled="uniform", unlabeled="uniform")
+    uniform = world.distill(weighting="uniform")
+    assert_allclose(
+        world.distill(weighting=off).predict_proba(world.X),
+        uniform.predict_proba(world.X),
+        atol=1e-6,
+    )
+
+
+def test_weights_change_the_student(world, fitted):
+    for other in (
+        world.distill(weighting="uniform"),
+        world.distill(alpha=0.1),
+        world.distill(temperature=3.0),
+    ):
+        assert not np.allclose(
+            other.predict_proba(world.X), fitted.predict_proba(world.X)
+        )
+
+
+def test_callable_weighting_sees_the_rows_in_order(world):
+    seen = []
+
+    def weighting(rows):
+        seen.append(rows)
+        return np.full(rows.proba.shape[:2], 1 / 3)
+
+    world.distill(weighting=weighting)
+    assert len(seen) == 1
+    assert seen[0].X is world.X
+    assert_array_equal(seen[0].y, world.y)
+    assert seen[0].proba.shape == (400, 3, 3)
+
+
+def test_all_rows_unlabeled_is_a_normal_fit(world):
+    distiller = world.distill(y=np.full(400, -1), student=make_net(max_epochs=40))
+    assert (distiller.predict(world.X) == world.truth).mean() > 0.7
+    assert distiller.teacher_accuracy_.isna().all()
+    assert distiller.teacher_weight_.shape == (0, 3)
+    assert (distiller.history_["label_loss"] == 0).all()
+
+
+def test_all_rows_labeled_is_a_normal_fit(world):
+    distiller = world.distill(y=world.truth, student=make_net(max_epochs=40))
+    assert distiller.score(world.X, world.truth) > 0.7
+
+
+def test_unlabeled_rows_help(world):
+    few = world.y >= 0
+    student = make_net(max_epochs=100)
+    labels = world.distill(X=world.X[few], y=world.y[few], alpha=0, student=student)
+    distilled = world.distill(student=student)
+    assert distilled.score(world.X, world.truth) > labels.score(world.X, world.truth)
+
+
+def test_row_weight_of_zero_is_a_removed_row(world):
+    weight = np.ones(400)
+    weight[::3] = 0
+    weighted = world.distill(sample_weight=weight)
+    kept = weight > 0
+    removed = world.distill(X=world.X[kept], y=world.y[kept])
+    assert_array_equal(weighted.predict_proba(world.X), removed.predict_proba(world.X))
+    assert_array_equal(weighted.row_weight_[~kept], 0)
+    assert_array_equal(weighted.row_weight_[kept], removed.row_weight_)
+
+
+def test_row_weight_of_two_is_a_repeated_row_in_full_batches(world):
+    twice = np.r_[np.arange(400), np.arange(0, 400, 5)]
+    student = make_net(batch_size=-1, module__dropout=0.0, optimizer=torch.optim.SGD)
+    weighted = world.distill(sample_weight=np.bincount(twice), student=student)
+    repeated = world.distill(X=world.X[twice], y=world.y[twice], student=student)
+    assert_allclose(
+        weighted.predict_proba(world.X), repeated.predict_proba(world.X), atol=1e-5
+    )
+
+
+# --- Labels -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [-1, None, np.nan, pd.NA])
+def test_string_labels_with_any_mark_give_the_same_student(world, mark):
+    names = np.array(["cat", "dog", "emu"])
+    rest = np.flatnonzero(world.y < 0)
+    teachers = [GaussianNB().fit(world.X[rest], names[world.truth[rest]])]
+    y = np.array([names[c] if c >= 0 else mark for c in world.y], dtype=object)
+    distiller = world.distill(y=y, teachers=teachers)
+    assert_array_equal(distiller.classes_, names)
+    assert set(distiller.predict(world.X)) <= set(names)
+    codes = [GaussianNB().fit(world.X[rest], world.truth[rest])]
+    assert_array_equal(
+        distiller.predict(world.X),
+        names[world.distill(teachers=codes).predict(world.X)],
+    )
+
+
+def test_pandas_missing_labels_keep_the_teachers_integers(world, fitted):
+    y = pd.Series(world.y).where(world.y >= 0)  # floats with NaN
+    distiller = world.distill(y=y)
+    assert distiller.classes_.dtype.kind == "i"
+    nullable = world.distill(y=y.astype("Int64"))
+    for other in (distiller, nullable):
+        assert_array_equal(other.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_minus_one_can_be_a_class(world):
+    truth = np.where(world.truth == 0, -1, 1)
+    teachers = [GaussianNB().fit(world.X, truth)]
+    y = pd.Series(truth).where(np.arange(400) % 4 == 0)
+    distiller = world.distill(y=y, teachers=teachers, unlabeled_label=None)
+    assert_array_equal(distiller.classes_, [-1, 1])
+    assert len(distiller.teacher_weight_) == 100
+    assert distiller.score(world.X, truth) > 0.7
+
+
+def test_custom_mark(world, fitted):
+    y = np.where(world.y >= 0, world.y, 99)
+    distiller = world.distill(y=y, unlabeled_label=99)
+    assert_array_equal(distiller.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_class_that_no_teacher_knows_is_learned_from_labels(world):
+    known = world.truth != 2
+    teachers = [GaussianNB().fit(world.X[known], world.truth[known])]
+    distiller = world.distill(
+        y=world.truth, teachers=teachers, student=make_net(max_epochs=60)
+    )
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert (distiller.predict(world.X)[world.truth == 2] == 2).mean() > 0.7
+
+
+# --- Prediction ---------------------------------------------------------------------
+
+
+def test_predict_is_the_argmax_of_predict_proba(world, fitted):
+    proba = fitted.predict_proba(world.X)
+    assert_array_equal(fitted.predict(world.X), fitted.classes_[proba.argmax(axis=1)])
+    assert_allclose(proba.sum(axis=1), 1)
+
+
+def test_teachers_are_not_asked_at_prediction(world):
+    class Loud(GaussianNB):
+        def predict_proba(self, X):
+            if Loud.silent:
+                raise AssertionError("asked")
+            return super().predict_proba(X)
+
+    Loud.silent = False
+    distiller = world.distill(teachers=[Loud().fit(world.X, world.truth)])
+    Loud.silent = True
+    distiller.predict(world.X)
+
+
+def test_score_ignores_unlabeled_rows(world, fitted):
+    labeled = world.y >= 0
+    expected = (fitted.predict(world.X) == world.y)[labeled].mean()
+    assert fitted.score(world.X, world.y) == pytest.approx(expected)
+    weight = np.arange(400.0)
+    weighted = np.average(
+        (fitted.predict(world.X) == world.y)[labeled], weights=weight[labeled]
+    )
+    assert fitted.score(world.X, world.y, sample_weight=weight) == pytest.approx(
+        weighted
+    )
+
+
+def test_score_counts_a_label_that_was_never_seen_as_wrong(world, fitted):
+    assert fitted.score(world.X[:4], [7, 7, 7, 7]) == 0
+
+
+def test_texts_go_to_teachers_and_student_as_they_are(world):
+    texts = [
+        f"{'good fine' if c else 'bad awful'} film {i}"
+        for i, c in enumerate([0, 1] * 60)
+    ]
+    y = np.array([0, 1] * 60)
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    student = make_pipeline(TfidfVectorizer(), make_net(max_epochs=30))
+    y[10:] = -1
+    distiller = world.distill(X=texts, y=y, teachers=[teacher], student=student)
+    assert_array_equal(distiller.predict(["a good film", "an awful film"]), [1, 0])
+    assert not hasattr(distiller, "n_features_in_")
+
+
+# --- Randomness, clones, pickles ----------------------------------------------------
+
+
+def test_same_seed_same_student_to_the_bit(world, fitted):
+    again = world.distill()
+    assert_array_equal(again.predict_proba(world.X), fitted.predict_proba(world.X))
+    other = world.distill(random_state=1)
+    assert not np.allclose(other.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_same_seed_with_teachers_fitted_here(world):
+    params = {"teachers": [RandomForestClassifier(5), SVC()], "cv": 3}
+    first, again = (world.distill(**params) for _ in range(2))
+    assert_array_equal(first.predict_proba(world.X), again.predict_proba(world.X))
+
+
+def test_global_random_state_is_untouched(world):
+    before = torch.get_rng_state()
+    numpy_before = np.random.mtrand._rand.get_state()[1].copy()
+    world.distill(teachers=[RandomForestClassifier(5)], cv=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_array_equal(np.random.mtrand._rand.get_state()[1], numpy_before)
+
+
+def test_pickle_answers_alike(world, fitted):
+    copied = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(copied.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_student_of_the_caller_is_never_fitted(world):
+    net = make_net()
+    pipeline = make_pipeline(StandardScaler(), net)
+    world.distill(student=pipeline)
+    assert not net.initialized_
+    assert not hasattr(net, "module__in_features")
+    assert net.criterion is nn.CrossEntropyLoss
+    assert not hasattr(pipeline[0], "mean_")
+
+
+def test_parameters_are_stored_as_they_are(world):
+    net, weighting = make_net(), UnifiedWeighting()
+    distiller = EnsembleDistiller(world.teachers, net, weighting=weighting)
+    distiller.fit(world.X, world.y)
+    assert distiller.teachers is world.teachers
+    assert distiller.student is net
+    assert distiller.weighting is weighting
+
+
+def test_arguments_are_not_written_to(world):
+    X, y, weight = world.X.copy(), world.y.copy(), np.ones(400)
+    world.distill(X=X, y=y, sample_weight=weight)
+    assert_array_equal(X, world.X)
+    assert_array_equal(y, world.y)
+    assert_array_equal(weight, 1)
+
+
+# --- Warnings -----------------------------------------------------------------------
+
+
+def test_honest_fit_does_not_warn(world):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill()
+        world.distill(teachers=[RandomForestClassifier(10)], cv=3)
+
+
+def test_teachers_perfect_on_labeled_rows_are_told_once_with_the_number(world):
+    forest = RandomForestClassifier(random_state=0).fit(world.X, world.truth)
+    with pytest.warns(UserWarning, match=r"right on 100\.0% of the labeled") as caught:
+        distiller = world.distill(teachers=[forest])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert distiller.teacher_accuracy_.tolist() == [1.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(teachers=[forest], weighting="uniform")
+        world.distill(teachers=[forest], alpha=0)
