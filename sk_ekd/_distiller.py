@@ -28,7 +28,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._labels import as_column, encode_labels, merge_classes, read_labels
-from ._student import fit_student, student_proba
+from ._student import check_student, fit_student, student_proba
 from ._targets import soft_targets
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from .students import default_student
@@ -189,43 +189,28 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         self : EnsembleDistiller
             The fitted distiller.
         """
-        X, y = _as_rows(X), self._check_lengths(X, y, sample_weight)
-        n_samples = len(y)
-        sample_weight, kept = _check_sample_weight(sample_weight, n_samples)
-        X = _take(X, kept)
-
-        labels, labeled = read_labels(y[kept], self.unlabeled_label)
-        teachers = name_teachers(self.teachers)
-        self.classes_ = self._merge_classes(labels, teachers)
-        y = encode_labels(labels, labeled, self.classes_)  # (n,), -1 unlabeled
         rng = check_random_state(self.random_state)
-        out_of_fold = None
-        if not self._is_prefit():
-            teachers, out_of_fold = self._fit_teachers(
-                teachers, X, y, sample_weight, kept, rng
-            )
-        self.named_teachers_ = Bunch(**teachers)
-        self.teachers_ = list(teachers.values())
-
-        blocks = _ask_in_blocks(  # of rows, (b, t, c)
-            teachers, X, y, self.classes_, out_of_fold, self.n_jobs
-        )
         weighting = _check_weighting(self.weighting)
-        shape = len(teachers), len(self.classes_)
-        mix = _mix_blocks(blocks, y, weighting, self.temperature, shape)
-        weight = _scale_rows(weighting, mix.row_weight, y, sample_weight)  # (n,)
-        self._check_something_to_learn(y, weight)
-        self._keep_weights(mix, weight, y, kept, n_samples)
+        rows, teachers = self._read(X, y, sample_weight)
         student = self.student
         if student is None:
-            student = default_student(X, verbose=self.verbose)
+            student = default_student(rows.X, verbose=self.verbose)
+        check_student(student)
+
+        teachers, out_of_fold = self._fit_teachers(teachers, rows, rng)
+        shape = len(teachers), len(self.classes_)
+        blocks = _ask_in_blocks(teachers, rows, self.classes_, out_of_fold, self.n_jobs)
+        mix = _mix_blocks(blocks, rows, weighting, self.temperature, shape)
+        self._keep_weights(mix, rows)
+
+        sample_weight = rows.sample_weight / rows.sample_weight.mean()
         self.student_, self.history_ = fit_student(
             student,
-            X,
-            y,
+            rows.X,
+            rows.y,
             mix.target,
-            label_weight=sample_weight / sample_weight.mean(),
-            weight=sample_weight / sample_weight.mean() * weight,
+            label_weight=sample_weight,
+            weight=sample_weight * mix.row_weight,
             alpha=self.alpha,
             temperature=self.temperature,
             seed=rng.randint(np.iinfo(np.int32).max),
@@ -297,14 +282,26 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             sample_weight=sample_weight,
         )
 
-    def _check_lengths(self, X, y, sample_weight):
-        """Check that X and y fit together -> y (n,)."""
+    def _read(self, X, y, sample_weight):
+        """Check the input and encode the labels -> _TrainingRows, named teachers."""
+        X = _as_rows(X)
         validate_data(self, X, y, skip_check_array=True)
         check_consistent_length(X, y, sample_weight)
         y = as_column(y)
         if not len(y):
             raise ValueError("Found X and y with 0 samples: at least 1 is required.")
-        return y
+        sample_weight, index = _check_sample_weight(sample_weight, len(y))
+        labels, labeled = read_labels(y[index], self.unlabeled_label)
+        teachers = name_teachers(self.teachers)
+        self.classes_ = self._merge_classes(labels, teachers)
+        codes = encode_labels(labels, labeled, self.classes_)
+        if self.alpha == 0 and not labeled.any():
+            raise ValueError(
+                "alpha=0 learns from labels only, but y has no labeled row: raise "
+                "`alpha`, or label some rows."
+            )
+        X = _take(X, index)
+        return _TrainingRows(X, codes, sample_weight, index, len(y)), teachers
 
     def _is_prefit(self):
         return isinstance(self.cv, str)
@@ -337,40 +334,38 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             )
         return classes
 
-    def _fit_teachers(self, teachers, X, y, sample_weight, kept, rng):
+    def _fit_teachers(self, teachers, rows, rng):
         """Fit clones on the labeled rows -> fitted, out-of-fold (n_labeled, t, c)."""
-        known = np.flatnonzero(y >= 0)
-        cv = check_cv(_renumber(self.cv, kept[known]), y[known], classifier=True)
-        return fit_teachers(
-            teachers,
-            _take(X, known),
-            y[known],
-            self.classes_,
-            cv,
-            sample_weight=None if (sample_weight == 1).all() else sample_weight[known],
-            n_jobs=self.n_jobs,
-            random_state=rng,
-        )
-
-    def _check_something_to_learn(self, y, weight):
-        if self.alpha == 0 and (y < 0).all():
-            raise ValueError(
-                "alpha=0 learns from labels only, but y has no labeled row: raise "
-                "`alpha`, or label some rows."
+        out_of_fold = None
+        if not self._is_prefit():
+            known = np.flatnonzero(rows.y >= 0)
+            y, weight = rows.y[known], rows.sample_weight[known]
+            teachers, out_of_fold = fit_teachers(
+                teachers,
+                _take(rows.X, known),
+                y,
+                self.classes_,
+                check_cv(_renumber(self.cv, rows.index[known]), y, classifier=True),
+                sample_weight=None if (weight == 1).all() else weight,
+                n_jobs=self.n_jobs,
+                random_state=rng,
             )
-        if self.alpha == 1 and not weight.any():
+        self.teachers_ = list(teachers.values())
+        self.named_teachers_ = Bunch(**teachers)
+        return teachers, out_of_fold
+
+    def _keep_weights(self, mix, rows):
+        """Keep the weights that were used, and warn where they can say nothing."""
+        if self.alpha == 1 and not mix.row_weight.any():
             raise ValueError(
                 "alpha=1 learns from the teachers only, but the weighting gives every "
                 "row a weight of zero: lower `alpha`, or change `weighting`."
             )
-
-    def _keep_weights(self, mix, weight, y, kept, n_samples):
-        """Keep the weights that were used, and warn where they can say nothing."""
         names = list(self.named_teachers_)
-        self.row_weight_ = np.zeros(n_samples)
-        self.row_weight_[kept] = weight
+        self.row_weight_ = np.zeros(rows.n_samples)
+        self.row_weight_[rows.index] = mix.row_weight
         self.teacher_weight_ = pd.DataFrame(
-            mix.teacher_weight, index=kept[y >= 0], columns=names
+            mix.teacher_weight, index=rows.index[rows.y >= 0], columns=names
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
         mean = self.teacher_accuracy_.mean()
@@ -382,7 +377,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 "say little. Label rows that they have not seen, or pass unfitted "
                 "teachers and cv=5. See `teacher_accuracy_`.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=4,  # the caller of fit, outside of its _fit_context
             )
 
     def __sklearn_clone__(self):
@@ -410,6 +405,16 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         return tags
 
 
+class _TrainingRows(NamedTuple):
+    """The rows that train: those of the caller without the ones of weight zero."""
+
+    X: object  # as the caller gave it
+    y: np.ndarray  # (n,), index of the label, -1 unlabeled
+    sample_weight: np.ndarray  # (n,)
+    index: np.ndarray  # (n,), positions in the caller's X
+    n_samples: int  # of the caller's X
+
+
 class _Mix(NamedTuple):
     """What the answers become: targets for the student, weights to look at."""
 
@@ -419,55 +424,43 @@ class _Mix(NamedTuple):
     teacher_accuracy: np.ndarray  # (t,), on the labeled rows
 
 
-def _ask_in_blocks(teachers, X, y, classes, out_of_fold, n_jobs):
+def _ask_in_blocks(teachers, rows, classes, out_of_fold, n_jobs):
     """Yield positions (b,), rows, and the teachers' answers (b, t, c), block by block.
 
     So that memory does not grow with the number of teachers.
     """
     size = max(1, BLOCK_VALUES // (len(teachers) * len(classes)))
-    asked = np.arange(len(y))
+    asked = np.arange(len(rows.y))
     if out_of_fold is not None:
-        known, asked = np.flatnonzero(y >= 0), np.flatnonzero(y < 0)
+        known, asked = np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)
         for start in range(0, len(known), size):
             block = slice(start, start + size)
-            yield known[block], _take(X, known[block]), out_of_fold[block]
+            yield known[block], _take(rows.X, known[block]), out_of_fold[block]
     for start in range(0, len(asked), size):
         index = asked[start : start + size]
-        rows = _take(X, index)
-        yield index, rows, stack_proba(teachers, rows, classes, n_jobs=n_jobs)
+        X = _take(rows.X, index)
+        yield index, X, stack_proba(teachers, X, classes, n_jobs=n_jobs)
 
 
-def _mix_blocks(blocks, y, weighting, temperature, shape):
+def _mix_blocks(blocks, rows, weighting, temperature, shape):
     """Weigh and mix the teachers' answers, block by block -> _Mix."""
     n_teachers, n_classes = shape
-    known = y >= 0
+    known = rows.y >= 0
     order = known.cumsum() - 1  # of a labeled row among the labeled rows
-    mix = _Mix(
-        target=np.empty((len(y), n_classes), dtype=np.float32),
-        row_weight=np.empty(len(y)),
-        teacher_weight=np.empty((known.sum(), n_teachers), dtype=np.float32),
-        teacher_accuracy=np.zeros(n_teachers),
-    )
+    target = np.empty((len(rows.y), n_classes), dtype=np.float32)
+    row_weight = np.empty(len(rows.y))
+    teacher_weight = np.empty((known.sum(), n_teachers), dtype=np.float32)
+    hits = np.zeros(n_teachers)
     for index, X, proba in blocks:
-        rows = Rows(X, y[index], proba)
-        weight = _check_weight(weighting(rows), proba.shape[:2])  # (b, t)
-        mix.target[index], mix.row_weight[index] = soft_targets(
-            proba, weight, temperature
-        )  # (b, c), (b,)
-        labeled = known[index]
-        mix.teacher_weight[order[index[labeled]]] = weight[labeled]
-        hits = proba[labeled].argmax(axis=2) == rows.y[labeled, np.newaxis]  # (b, t)
-        mix.teacher_accuracy[:] += hits.sum(axis=0)
+        y, labeled = rows.y[index], known[index]
+        weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
+        target[index], row_weight[index] = soft_targets(proba, weight, temperature)
+        teacher_weight[order[index[labeled]]] = weight[labeled]
+        hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)
+    if hasattr(weighting, "scale_rows"):
+        row_weight = weighting.scale_rows(row_weight, rows.y, rows.sample_weight)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
-        mix.teacher_accuracy[:] /= known.sum()
-    return mix
-
-
-def _scale_rows(weighting, row_weight, y, sample_weight):
-    """Let the weighting make its last pass over all rows, where it has one -> (n,)."""
-    if not hasattr(weighting, "scale_rows"):
-        return row_weight
-    return weighting.scale_rows(row_weight, y, sample_weight)
+        return _Mix(target, row_weight, teacher_weight, hits / known.sum())
 
 
 def _renumber(cv, known):

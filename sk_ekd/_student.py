@@ -235,32 +235,41 @@ def fit_student(
             ConvergenceWarning,
             stacklevel=2,
         )
-    if steps is None and not isinstance(student, Pipeline):
+    if not isinstance(student, Pipeline):
         return net, history
     fitted = clone(student)
-    last = fitted.steps[-1][0]
-    fitted.steps = [*(steps.steps if steps else []), (last, net)]
+    fitted.steps = [*(steps.steps if steps else []), (fitted.steps[-1][0], net)]
     return fitted, history
 
 
-def _split_student(student):
-    """Return the student's preprocessing steps (None where it has none) and its net."""
-    steps, net = None, student
-    if isinstance(student, Pipeline):
-        net = student.steps[-1][1]
-        steps = student[:-1] if len(student.steps) > 1 else None
+def check_student(student):
+    """Raise unless the student is one that `fit_student` can train.
+
+    Parameters
+    ----------
+    student : object
+        What the caller passed.
+    """
+    _, net = _split_student(student)
     if not isinstance(net, (NeuralNetClassifier, NeuralNetBinaryClassifier)):
         cure = (
             "wrap the module: NeuralNetClassifier(module, "
             "criterion=torch.nn.CrossEntropyLoss)."
             if isinstance(net, nn.Module)
-            else "a Pipeline that ends in one, or None for the built-in network."
+            else "or a Pipeline that ends in one, or None for the built-in network."
         )
         raise TypeError(
             "`student` must be a skorch NeuralNetClassifier or "
-            f"NeuralNetBinaryClassifier, got {type(net).__name__}: expected {cure}"
+            f"NeuralNetBinaryClassifier, got {type(net).__name__}: {cure}"
         )
-    return steps, net
+    _matching_loss(net)
+
+
+def _split_student(student):
+    """Return the student's preprocessing steps (None where it has none) and its net."""
+    if not isinstance(student, Pipeline):
+        return None, student
+    return student[:-1] if len(student.steps) > 1 else None, student.steps[-1][1]
 
 
 def _train(net, X, rows, alpha, temperature):

@@ -24,10 +24,10 @@ from sk_ekd._student import (
     _MemoryBatches,
     _MemoryRows,
     _ProbaLoss,
+    _unpack_rows,
     fit_student,
     pack_rows,
     student_proba,
-    unpack_rows,
 )
 from sk_ekd.students import MLP
 
@@ -164,7 +164,7 @@ def test_packing_is_undone_by_unpacking():
     _, y, target = make_data()
     y[:5] = -1
     weights = RNG.rand(2, N).astype(np.float32)
-    unpacked = unpack_rows(pack_rows(y, *weights, target))
+    unpacked = _unpack_rows(pack_rows(y, *weights, target))
     for got, expected in zip(unpacked, (y, *weights, target), strict=True):
         assert_array_equal(got.numpy(), expected)
 
