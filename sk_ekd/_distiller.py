@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
@@ -28,7 +29,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._labels import as_column, encode_labels, merge_classes, read_labels
-from ._student import check_student, fit_student, student_proba
+from ._student import check_student, fit_student, seeded, student_proba
 from ._targets import soft_targets
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from .students import default_student
@@ -197,10 +198,13 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             student = default_student(rows.X, verbose=self.verbose)
         check_student(student)
 
-        teachers, out_of_fold = self._fit_teachers(teachers, rows, rng)
-        shape = len(teachers), len(self.classes_)
-        blocks = _ask_in_blocks(teachers, rows, self.classes_, out_of_fold, self.n_jobs)
-        mix = _mix_blocks(blocks, rows, weighting, self.temperature, shape)
+        with seeded(_draw_seed(rng)):  # for teachers that are torch nets
+            teachers, out_of_fold = self._fit_teachers(teachers, rows, rng)
+            shape = len(teachers), len(self.classes_)
+            blocks = _ask_in_blocks(
+                teachers, rows, self.classes_, out_of_fold, self.n_jobs
+            )  # (b, t, c) each
+            mix = _mix_blocks(blocks, rows, weighting, self.temperature, shape)
         self._keep_weights(mix, rows)
 
         sample_weight = rows.sample_weight / rows.sample_weight.mean()
@@ -213,7 +217,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             weight=sample_weight * mix.row_weight,
             alpha=self.alpha,
             temperature=self.temperature,
-            seed=rng.randint(np.iinfo(np.int32).max),
+            seed=_draw_seed(rng),
         )
         return self
 
@@ -308,7 +312,13 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     def _merge_classes(self, labels, teachers):
         """Return the sorted union of labels and fitted teachers' classes -> (c,)."""
-        known = known_classes(teachers) if self._is_prefit() else {}
+        known = known_classes(
+            {
+                name: teacher
+                for name, teacher in teachers.items()
+                if self._is_prefit() or isinstance(teacher, FrozenEstimator)
+            }
+        )
         for name, classes in known.items():
             if self.unlabeled_label is not None and (
                 self.unlabeled_label in classes.tolist()
@@ -349,6 +359,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 sample_weight=None if (weight == 1).all() else weight,
                 n_jobs=self.n_jobs,
                 random_state=rng,
+                seeded=seeded,
             )
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
@@ -461,6 +472,10 @@ def _mix_blocks(blocks, rows, weighting, temperature, shape):
         row_weight = weighting.scale_rows(row_weight, rows.y, rows.sample_weight)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         return _Mix(target, row_weight, teacher_weight, hits / known.sum())
+
+
+def _draw_seed(rng):
+    return rng.randint(np.iinfo(np.int32).max)
 
 
 def _renumber(cv, known):

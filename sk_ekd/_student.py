@@ -221,7 +221,7 @@ def fit_student(
     # a supervised step gets the label where it is known, else the ensemble's choice
     choice = np.where(y == UNLABELED, target.argmax(axis=1), y)
     Z = _as_matrix(steps.fit_transform(X, choice) if steps else X)
-    with _seeded(seed, net.device):
+    with seeded(seed, net.device):
         _train(net, Z, pack_rows(y, label_weight, weight, target), alpha, temperature)
     history = _tidy(net.history)
     if (
@@ -406,8 +406,16 @@ def _training_data(net, X, rows):
 
 
 @contextmanager
-def _seeded(seed, device):
-    """Seed torch inside, restore its generators after."""
+def seeded(seed, device=None):
+    """Seed torch inside, restore its generators after.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    device : str, torch.device or None, default=None
+        Where the seeded code computes; None stands for the CPU.
+    """
     cuda = device is not None and torch.device(device).type == "cuda"
     # naming the devices keeps a CPU fit from starting CUDA
     devices = range(torch.cuda.device_count()) if cuda else ()

@@ -1,11 +1,13 @@
 """Ask the teachers: one aligned, checked array, whatever their interface."""
 
 from collections import Counter
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 
 # documented but private in scikit-learn; the one function that takes rows of arrays,
 # sparse matrices, DataFrames and lists alike
@@ -47,9 +49,10 @@ def name_teachers(teachers):
     for name, teacher in pairs:
         _check_is_classifier(name, teacher)
         seen[name] += 1
-        unique = f"{name}-{seen[name]}" if total[name] > 1 else name
-        if (name in given and total[name] > 1) or unique in named:
-            raise ValueError(f"Teacher names must be unique, got {name!r} twice.")
+        repeated = total[name] > 1 and name not in given
+        unique = f"{name}-{seen[name]}" if repeated else name
+        if unique in named:
+            raise ValueError(f"Teacher names must be unique, got {unique!r} twice.")
         named[unique] = teacher
     return named
 
@@ -98,14 +101,24 @@ def stack_proba(teachers, X, classes, *, n_jobs=None):
 
 
 def fit_teachers(
-    teachers, X, y, classes, cv, *, sample_weight=None, n_jobs=None, random_state=None
+    teachers,
+    X,
+    y,
+    classes,
+    cv,
+    *,
+    sample_weight=None,
+    n_jobs=None,
+    random_state=None,
+    seeded=nullcontext,
 ):
     """Fit clones of the teachers, and answer each row by clones that never saw it.
 
     Parameters
     ----------
     teachers : dict of str to classifier
-        The named teachers; they are cloned, never fitted themselves.
+        The named teachers; they are cloned, never fitted themselves. A
+        ``FrozenEstimator`` stays as it is.
     X : array-like, sparse matrix, DataFrame or list of length n_samples
         The labeled rows.
     y : ndarray of shape (n_samples,), dtype int64
@@ -120,6 +133,9 @@ def fit_teachers(
         Number of fits at the same time.
     random_state : int, RandomState instance or None, default=None
         Seeds the teachers whose own `random_state` is None.
+    seeded : callable, default=nullcontext
+        ``seeded(seed)`` is a context manager around every fit, for teachers that draw
+        from a generator which no `random_state` reaches.
 
     Returns
     -------
@@ -133,15 +149,15 @@ def fit_teachers(
     rng = check_random_state(random_state)
     seeds = {name: rng.randint(np.iinfo(np.int32).max) for name in teachers}
     everything = np.arange(len(y))
-    jobs = [
+    jobs = [  # the last ones refit on all rows
         (name, train, test)
         for train, test in [*splits, (everything, everything[:0])]
         for name in teachers
     ]
     results = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_ask)(
-            name, _seeded_clone(teachers[name], seeds[name]), X, y, classes,
-            train, test, sample_weight,
+            name, teachers[name], X, y, classes, train, test, sample_weight,
+            seeds[name], seeded,
         )
         for name, train, test in jobs
     )  # fmt: skip
@@ -153,36 +169,86 @@ def fit_teachers(
     return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
 
 
-def _fit_and_ask(name, teacher, X, y, classes, train, test, sample_weight):
-    """Fit on the train rows, answer the test rows -> (b, c)."""
+def _fit_and_ask(
+    name, teacher, X, y, classes, train, test, sample_weight, seed, seeded
+):
+    """Fit a clone on the train rows, answer the test rows -> clone, (b, c)."""
+    teacher = _seeded_clone(teacher, seed)
     fit_params = {}
     if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
         fit_params["sample_weight"] = sample_weight[train]
-    teacher.fit(_safe_indexing(X, train), classes[y[train]], **fit_params)
-    if not len(test):
-        return teacher, np.empty((0, len(classes)), dtype=np.float32)
-    return None, _ask(name, teacher, _safe_indexing(X, test), classes)
+    answer = np.empty((0, len(classes)), dtype=np.float32)
+    try:
+        with seeded(seed), _named(name, "be fitted"):
+            teacher.fit(_safe_indexing(X, train), classes[y[train]], **fit_params)
+        if len(test):
+            answer = _ask(name, teacher, _safe_indexing(X, test), classes)
+    except Exception as error:
+        known = classes[np.unique(y[train])].tolist()
+        if len(known) > 1:
+            raise
+        raise ValueError(
+            f"Teacher {name!r} could not learn from a train part of `cv` that holds a "
+            f"single class, {known}: label more rows of every class, or use a splitter "
+            "that shuffles or stratifies."
+        ) from error
+    return teacher, answer
 
 
 def _ask(name, teacher, X, classes):
     """Return the teacher's probabilities over all `classes` -> (n, c)."""
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
     response, answer = _respond(name, teacher, X)
+    if len(answer) != n_samples:
+        raise ValueError(
+            f"{response} of teacher {name!r} must answer each of the {n_samples} rows "
+            f"that it is asked, got an array of shape {answer.shape}."
+        )
     known = _classes(name, teacher)
     answer = _TO_PROBA[response](name, answer, known)
     position = {value: code for code, value in enumerate(classes.tolist())}
     columns = [position[value] for value in known.tolist()]
-    proba = np.zeros((len(answer), len(classes)), dtype=np.float32)
+    proba = np.zeros((n_samples, len(classes)), dtype=np.float32)
     proba[:, columns] = answer / answer.sum(axis=1, keepdims=True)
     return proba
 
 
 def _respond(name, teacher, X):
+    """Return the name of the method that answered, and its answer."""
     for response in _TO_PROBA:
         if hasattr(teacher, response):
-            return response, np.asarray(getattr(teacher, response)(X))
+            if response == "decision_function":
+                _check_one_against_rest(name, teacher)
+            with _named(name, "answer"):
+                return response, np.asarray(getattr(teacher, response)(X))
     raise TypeError(
         f"Teacher {name!r} has no predict_proba, decision_function or predict."
     )
+
+
+@contextmanager
+def _named(name, task):
+    """Let a teacher's own error say whose it is."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"Teacher {name!r} could not {task}.")
+        raise
+
+
+def _check_one_against_rest(name, teacher):
+    """Raise for margins of class pairs: three pairs look like three classes."""
+    params = teacher.get_params() if hasattr(teacher, "get_params") else {}
+    ovo = any(
+        p.split("__")[-1] == "decision_function_shape" and v == "ovo"
+        for p, v in params.items()
+        if isinstance(v, str)
+    )
+    if ovo and len(_classes(name, teacher)) > 2:
+        raise ValueError(
+            f"decision_function of teacher {name!r} must have one column for each "
+            "class, not one for each pair: set decision_function_shape='ovr'."
+        )
 
 
 def _from_proba(name, answer, known):
@@ -212,8 +278,7 @@ def _from_decision(name, answer, known):
     if answer.shape[1:] != known.shape:
         raise ValueError(
             f"decision_function of teacher {name!r} must have one column for each of "
-            f"its {len(known)} classes, got an array of shape {answer.shape}. For "
-            "scikit-learn's SVC set decision_function_shape='ovr'."
+            f"its {len(known)} classes, got an array of shape {answer.shape}."
         )
     return softmax(answer, axis=1)
 
@@ -290,7 +355,7 @@ def _check_is_fitted(name, teacher):
             "teachers fitted out of fold. (A search clones the teachers that stand in "
             "its grid, which unfits them: wrap those in FrozenEstimator.)"
         ) from error
-    except TypeError:
+    except (AttributeError, TypeError):
         # not a scikit-learn estimator; it is taken at its `classes_`
         _classes(name, teacher)
 
@@ -310,6 +375,8 @@ def _check_partition(splits, n_samples):
 def _seeded_clone(teacher, seed):
     """Clone, and fix each nested `random_state` that the caller left at None."""
     teacher = clone(teacher)
+    if isinstance(teacher, FrozenEstimator):
+        return teacher
     params = teacher.get_params()
     unset = [p for p in params if p.split("__")[-1] == "random_state"]
     return teacher.set_params(**{p: seed for p in unset if params[p] is None})

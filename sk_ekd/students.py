@@ -113,28 +113,32 @@ def default_student(X, *, verbose=0):
         device="cuda" if torch.cuda.is_available() else "cpu",
         verbose=verbose,
     )
-    return Pipeline([("preprocessing", _preprocessing(X)), ("net", net)])
+    preprocessing = make_pipeline(
+        # float32, so that the fitted student answers by itself too
+        _preprocessing(X),
+        FunctionTransformer(_as_float32, accept_sparse=True),
+    )
+    return Pipeline([("preprocessing", preprocessing), ("net", net)])
 
 
 def _preprocessing(X):
     """Choose scikit-learn transformers by the kind of X."""
     if issparse(X):
         return MaxAbsScaler()
-    if isinstance(X, pd.DataFrame):
-        return _frame_preprocessing(X)
-    X = np.asarray(X)
-    if X.dtype.kind in "OUS" and X.ndim == 2:
-        return make_pipeline(
-            FunctionTransformer(_as_frame), _frame_preprocessing(_as_frame(X))
-        )
-    if X.dtype.kind in "US" or (X.ndim == 1 and X.dtype.kind == "O"):
-        raise ValueError(
-            "student=None takes tables: arrays, sparse matrices and DataFrames, got a "
-            f"list of {type(X[0]).__name__}. Pass a student that reads it: "
-            "student=make_pipeline(TfidfVectorizer(), net)."
-        )
-    check_array(X, ensure_all_finite="allow-nan", input_name="X")
-    return _number_preprocessing(np.isnan(X).any() if X.dtype.kind == "f" else False)
+    if not isinstance(X, pd.DataFrame):
+        X = _as_array(X)
+        if X.ndim == 1 and X.dtype == object:
+            raise ValueError(
+                "student=None takes tables: arrays, sparse matrices and DataFrames, "
+                "got a list of strings or objects. Pass a student that reads it: "
+                "student=make_pipeline(TfidfVectorizer(), net)."
+            )
+        if X.dtype != object:
+            check_array(X, ensure_all_finite="allow-nan", input_name="X")
+            return _number_preprocessing(X.dtype.kind == "f" and np.isnan(X).any())
+    return make_pipeline(
+        FunctionTransformer(_as_frame), _frame_preprocessing(_as_frame(X))
+    )
 
 
 def _number_preprocessing(has_missing):
@@ -182,11 +186,39 @@ def _frame_preprocessing(frame):
     )
 
 
+def _as_float32(X):
+    return X.astype(np.float32)
+
+
+def _as_array(X):
+    """Return X as an array, of objects where it mixes text with anything else."""
+    array = np.asarray(X)
+    return np.array(X, dtype=object) if array.dtype.kind in "US" else array
+
+
 def _as_frame(X):
-    return pd.DataFrame(X).infer_objects()
+    """Return X as a DataFrame whose columns of objects have types of their own."""
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(_as_array(X))
+    if not frame.dtypes.eq(object).any():
+        return frame
+    columns = [_as_typed(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return pd.concat(columns, axis=1)
+
+
+def _as_typed(column):
+    if column.dtype != object:
+        return column
+    # pandas infers no numbers beside pd.NA
+    return column.where(column.notna(), None).infer_objects()
 
 
 def _as_categories(frame):
     """Write every value as text, and each kind of missing value as None."""
-    text = frame.astype(object).map(str)
+    text = frame.astype(object).map(_as_text)
     return text.where(frame.notna(), None).to_numpy(dtype=object)
+
+
+def _as_text(value):
+    """Write 1.0 as 1: pandas makes floats of ints where one is missing."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value)
