@@ -28,7 +28,13 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._labels import as_column, encode_labels, merge_classes, read_labels
+from ._labels import (
+    as_column,
+    check_one_kind,
+    encode_labels,
+    merge_classes,
+    read_labels,
+)
 from ._student import check_student, fit_student, seeded, student_proba
 from ._targets import soft_targets
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
@@ -141,6 +147,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         "weighting": [StrOptions(set(WEIGHTINGS)), callable],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
+        "unlabeled_label": [str, Real, np.bool_, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -277,6 +284,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         labels, labeled = read_labels(as_column(y), self.unlabeled_label)
         if not labeled.any():
             raise ValueError("y has no labeled row to score: every label is unknown.")
+        check_one_kind(labels, self.classes_)
         known = np.flatnonzero(labeled)
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)[known]
@@ -290,8 +298,13 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         """Check the input and encode the labels -> _TrainingRows, named teachers."""
         X = _as_rows(X)
         validate_data(self, X, y, skip_check_array=True)
-        check_consistent_length(X, y, sample_weight)
+        if sample_weight is not None and np.asarray(sample_weight).ndim != 1:
+            raise ValueError(
+                "Sample weights must be 1D array or scalar, got an array of shape "
+                f"{np.asarray(sample_weight).shape}."
+            )
         y = as_column(y)
+        check_consistent_length(X, y, sample_weight)
         if not len(y):
             raise ValueError("Found X and y with 0 samples: at least 1 is required.")
         sample_weight, index = _check_sample_weight(sample_weight, len(y))
@@ -367,10 +380,14 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     def _keep_weights(self, mix, rows):
         """Keep the weights that were used, and warn where they can say nothing."""
-        if self.alpha == 1 and not mix.row_weight.any():
+        uses_labels = self.alpha < 1 and (rows.y >= 0).any()
+        if not uses_labels and not mix.row_weight.any():
+            why, cure = "alpha=1 learns from the teachers only", "lower `alpha`"
+            if (rows.y < 0).all():
+                why, cure = "y has no labeled row", "label some rows"
             raise ValueError(
-                "alpha=1 learns from the teachers only, but the weighting gives every "
-                "row a weight of zero: lower `alpha`, or change `weighting`."
+                f"{why}, but the weighting gives every row a weight of zero: {cure}, "
+                "or change `weighting`."
             )
         names = list(self.named_teachers_)
         self.row_weight_ = np.zeros(rows.n_samples)
@@ -403,10 +420,10 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        readers = list(self.teachers)  # of X
-        if isinstance(self.student, Pipeline):
-            readers.append(self.student[0])
         with contextlib.suppress(Exception):  # teachers of other libraries have no tags
+            readers = list(self.teachers)  # of X
+            if isinstance(self.student, Pipeline):
+                readers.append(self.student[0])
             inputs = [
                 get_tags(r[1] if isinstance(r, tuple) else r).input_tags
                 for r in readers
@@ -509,13 +526,12 @@ def _check_weight(weight, shape):
             f"The weighting must return an array of shape (n_samples, n_teachers), "
             f"{shape} here, got {weight.shape}."
         )
-    if (
-        weight.dtype.kind not in "biuf"
-        or not (np.isfinite(weight) & (weight >= 0)).all()
-    ):
+    is_number = weight.dtype.kind in "biuf"
+    if not is_number or not (np.isfinite(weight) & (weight >= 0)).all():
+        values = f" from {weight.min()} to {weight.max()}" if is_number else ""
         raise ValueError(
             "The weighting must return finite, non-negative numbers, got "
-            f"{weight.dtype} from {weight.min()} to {weight.max()}."
+            f"{weight.dtype}{values}."
         )
     return weight
 
@@ -547,6 +563,8 @@ def _as_rows(X):
         return X.tocsr()  # scikit-learn cannot take rows of COO, BSR and DIA
     if not hasattr(X, "shape") and not isinstance(X, (list, tuple)):
         X = np.asarray(X)
+    if isinstance(X, np.ndarray) and not X.ndim:
+        raise ValueError(f"Expected a 2D array of rows, got {X.item()!r}.")
     if isinstance(X, np.ndarray) and X.ndim < 2 and X.dtype.kind in "biuf":
         raise ValueError(
             f"Expected a 2D array of rows, got an array of shape {X.shape}. Reshape "

@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -23,20 +24,17 @@ def as_column(y):
     -------
     y : ndarray of shape (n_samples,)
     """
+    if issparse(y):
+        raise TypeError("y is sparse, expected one label a row: pass y.toarray().")
     if isinstance(y, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)) and (
         isinstance(y.dtype, pd.api.extensions.ExtensionDtype)
     ):
         y = y.astype(object)  # nullable, categorical or string: pd.NA has no NumPy type
-    if isinstance(y, list) and any(isinstance(v, str) for v in y):
+    if isinstance(y, (list, tuple)) and any(isinstance(v, str) for v in y):
         y = np.array(y, dtype=object)  # else NumPy turns the mark -1 into the text "-1"
     y = np.asarray(y)
     if y.dtype.kind == "c":
         raise ValueError("Complex data not supported: y must hold class labels.")
-    if y.dtype.kind == "f" and np.isinf(y).any():
-        raise ValueError(
-            "Input y contains infinity: expected class labels, and the unlabeled mark "
-            "or a missing value where the label is unknown."
-        )
     return column_or_1d(y, warn=True)
 
 
@@ -73,6 +71,11 @@ def read_labels(y, unlabeled_label):
     if len(labels):
         _check_one_kind(labels, unlabeled_label)
         labels = np.array(labels.tolist())  # of objects, an array of their own type
+        if labels.dtype.kind == "f" and np.isinf(labels).any():
+            raise ValueError(
+                "Input y contains infinity: expected class labels, and the unlabeled "
+                "mark or a missing value where the label is unknown."
+            )
         check_classification_targets(labels)
     return labels, labeled
 
@@ -153,6 +156,24 @@ def encode_labels(labels, labeled, classes):
     return codes
 
 
+def check_one_kind(labels, classes):
+    """Check that labels are numbers where the classes are, or strings like them.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labeled,)
+        The labels that stand in `y`.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    """
+    if _kind(labels) != _kind(classes):
+        raise ValueError(
+            "The labels in y and the distiller's `classes_` must be of one kind, all "
+            f"numbers or all strings, got {_shown(np.unique(labels))} and "
+            f"{_shown(classes)}."
+        )
+
+
 def _check_one_kind(labels, unlabeled_label):
     kind = _kind(labels)
     if kind == "mixed":
@@ -177,12 +198,14 @@ def _kind(values):
     types = set(map(type, values.tolist()))
     if all(issubclass(t, str) for t in types):
         return "text"
-    return "number" if all(issubclass(t, numbers.Real) for t in types) else "mixed"
+    is_number = all(issubclass(t, (numbers.Real, np.bool_)) for t in types)
+    return "number" if is_number else "mixed"
 
 
 def _check_overlap(known):
     """Raise where labels or a teacher share no class with all the others."""
-    for name, classes in known.items():
+    # y first: where all teachers know other classes, y is the odd one out
+    for name, classes in sorted(known.items(), key=lambda item: item[0] != "y"):
         others = {v for other in known if other != name for v in known[other].tolist()}
         if others and not others & set(classes.tolist()):
             whose = (

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, gen_batches
-from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from skorch.utils import to_numpy
@@ -258,9 +258,12 @@ def check_student(student):
             if isinstance(net, nn.Module)
             else "or a Pipeline that ends in one, or None for the built-in network."
         )
+        got = type(net).__name__
+        if isinstance(net, type):
+            got, cure = f"{net.__name__}, a class", "pass an instance."
         raise TypeError(
             "`student` must be a skorch NeuralNetClassifier or "
-            f"NeuralNetBinaryClassifier, got {type(net).__name__}: {cure}"
+            f"NeuralNetBinaryClassifier, got {got}: {cure}"
         )
     _matching_loss(net)
 
@@ -339,7 +342,8 @@ def _check_output(net, X, n_classes):
     """Forward a few rows before training, and say what is wrong with the output."""
     few = X[:8].toarray() if issparse(X) else X[:8]
     try:
-        output = net.evaluation_step((torch.from_numpy(few), None))
+        # the module alone: skorch's binary net checks the output itself, in `infer`
+        output = NeuralNet.infer(net, torch.from_numpy(few).to(net.device or "cpu"))
     except Exception as error:
         raise ValueError(
             f"The student's module cannot take rows of shape {X.shape[1:]}: {error}. "
@@ -352,6 +356,12 @@ def _check_output(net, X, n_classes):
             raise ValueError(
                 f"NeuralNetBinaryClassifier is for 2 classes, there are {n_classes}: "
                 "use NeuralNetClassifier with CrossEntropyLoss."
+            )
+        if output.shape not in ((len(few),), (len(few), 1)):
+            raise ValueError(
+                "The student's module must return one logit a row, got an output of "
+                f"shape {tuple(output.shape)}. Leave `module__out_features` unset "
+                "where the module's __init__ takes `out_features`."
             )
         return
     if output.shape != (len(few), n_classes):
@@ -488,25 +498,40 @@ def _as_matrix(X):
                 "student=make_pipeline(preprocessing, net), or use student=None, "
                 "which encodes them by itself."
             )
-    if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], str):
+    texts = X.tolist() if isinstance(X, (np.ndarray, pd.Series)) and X.ndim == 1 else X
+    if isinstance(texts, (list, tuple)) and len(texts) and isinstance(texts[0], str):
         raise ValueError(
             "The student's net takes numbers only, but X is a list of strings. Put a "
             "vectorizer before the net: "
             "student=make_pipeline(TfidfVectorizer(), net)."
         )
-    X = check_array(
-        X,
-        dtype=np.float32,
-        accept_sparse="csr",
-        allow_nd=True,
-        ensure_all_finite=False,
-        input_name="X",
-    )
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS":
+        try:
+            X = X.astype(np.float32)
+        except ValueError as error:
+            raise ValueError(
+                f"The student's net takes numbers only, but X has text: {error}. Put "
+                "an encoder before the net, student=make_pipeline(preprocessing, "
+                "net), or use student=None, which encodes it by itself."
+            ) from error
+    with np.errstate(over="ignore"):  # what overflows is refused below, by name
+        X = check_array(
+            X,
+            dtype=np.float32,
+            accept_sparse="csr",
+            allow_nd=True,
+            ensure_all_finite=False,
+            input_name="X",
+        )
     values = X.data if issparse(X) else X
     if not np.isfinite(values).all():
-        what = "NaN" if np.isnan(values).any() else "infinity or a value too large"
+        if not np.isnan(values).any():
+            raise ValueError(
+                "Input X contains infinity or a value too large for dtype('float32'), "
+                "which the student's net cannot take. Clip or scale the column."
+            )
         raise ValueError(
-            f"Input X contains {what} for dtype('float32'), which the student's net "
+            "Input X contains NaN for dtype('float32'), which the student's net "
             "cannot take. Put an imputer before the net, "
             "student=make_pipeline(SimpleImputer(), net). student=None imputes the "
             "columns that had missing values at fit."

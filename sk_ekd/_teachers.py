@@ -1,11 +1,12 @@
 """Ask the teachers: one aligned, checked array, whatever their interface."""
 
 from collections import Counter
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 
 import numpy as np
 from scipy.special import expit, softmax
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
@@ -144,7 +145,13 @@ def fit_teachers(
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
         Out-of-fold probabilities.
     """
-    splits = list(cv.split(X, y))
+    try:
+        splits = list(cv.split(X, y))
+    except ValueError as error:
+        raise ValueError(
+            f"cv={cv.get_n_splits()} cannot split the {len(y)} labeled rows: {error} "
+            "Label more rows, or lower `cv`."
+        ) from error
     _check_partition(splits, len(y))
     rng = check_random_state(random_state)
     seeds = {name: rng.randint(np.iinfo(np.int32).max) for name in teachers}
@@ -156,8 +163,8 @@ def fit_teachers(
     ]
     results = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_ask)(
-            name, teachers[name], X, y, classes, train, test, sample_weight,
-            seeds[name], seeded,
+            name, _seeded_clone(name, teachers[name], seeds[name]), X, y, classes,
+            train, test, sample_weight, partial(seeded, seeds[name]),
         )
         for name, train, test in jobs
     )  # fmt: skip
@@ -169,42 +176,41 @@ def fit_teachers(
     return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
 
 
-def _fit_and_ask(
-    name, teacher, X, y, classes, train, test, sample_weight, seed, seeded
-):
-    """Fit a clone on the train rows, answer the test rows -> clone, (b, c)."""
-    teacher = _seeded_clone(teacher, seed)
+def _fit_and_ask(name, teacher, X, y, classes, train, test, sample_weight, seeded):
+    """Fit on the train rows, answer the test rows -> teacher, (b, c).
+
+    Only a teacher without test rows comes back: the one that saw all of them.
+    """
     fit_params = {}
     if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
         fit_params["sample_weight"] = sample_weight[train]
-    answer = np.empty((0, len(classes)), dtype=np.float32)
     try:
-        with seeded(seed), _named(name, "be fitted"):
+        with seeded(), _named(name, "be fitted"):
             teacher.fit(_safe_indexing(X, train), classes[y[train]], **fit_params)
-        if len(test):
-            answer = _ask(name, teacher, _safe_indexing(X, test), classes)
+        if not len(test):
+            return teacher, np.empty((0, len(classes)), dtype=np.float32)
+        return None, _ask(name, teacher, _safe_indexing(X, test), classes)
     except Exception as error:
         known = classes[np.unique(y[train])].tolist()
         if len(known) > 1:
             raise
         raise ValueError(
-            f"Teacher {name!r} could not learn from a train part of `cv` that holds a "
-            f"single class, {known}: label more rows of every class, or use a splitter "
-            "that shuffles or stratifies."
+            f"Teacher {name!r} could not learn from a train part of `cv` that holds "
+            f"one class, {known}: label more rows of every class, or "
+            "use a splitter that shuffles or stratifies."
         ) from error
-    return teacher, answer
 
 
 def _ask(name, teacher, X, classes):
     """Return the teacher's probabilities over all `classes` -> (n, c)."""
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
     response, answer = _respond(name, teacher, X)
-    if len(answer) != n_samples:
-        raise ValueError(
-            f"{response} of teacher {name!r} must answer each of the {n_samples} rows "
-            f"that it is asked, got an array of shape {answer.shape}."
-        )
     known = _classes(name, teacher)
+    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    if answer.shape[:1] != (n_samples,):
+        raise ValueError(
+            f"{response} of teacher {name!r} must answer all {n_samples} rows, got an "
+            f"array of shape {answer.shape}."
+        )
     answer = _TO_PROBA[response](name, answer, known)
     position = {value: code for code, value in enumerate(classes.tolist())}
     columns = [position[value] for value in known.tolist()]
@@ -221,9 +227,7 @@ def _respond(name, teacher, X):
                 _check_one_against_rest(name, teacher)
             with _named(name, "answer"):
                 return response, np.asarray(getattr(teacher, response)(X))
-    raise TypeError(
-        f"Teacher {name!r} has no predict_proba, decision_function or predict."
-    )
+    raise AssertionError  # name_teachers lets no teacher without one pass
 
 
 @contextmanager
@@ -326,23 +330,33 @@ def _classes(name, teacher):
             f"Teacher {name!r} has no `classes_`: expected a fitted classifier, got "
             f"{type(teacher).__name__}."
         )
-    classes = np.asarray(classes)
-    if classes.ndim != 1:
+    if any(np.ndim(value) for value in classes):
         raise ValueError(
             f"Teacher {name!r} must predict one label a row, but its `classes_` are "
-            f"{classes.ndim}-dimensional: {teacher.classes_!r}."
+            f"those of several outputs: {classes!r}."
         )
-    return classes
+    return np.asarray(classes)
 
 
 def _check_is_classifier(name, teacher):
     if not isinstance(name, str):
         raise TypeError(f"A teacher's name must be a string, got {name!r}.")
-    if isinstance(teacher, type) or not hasattr(teacher, "predict"):
+    if isinstance(teacher, type):
         raise TypeError(
-            f"Teacher {name!r} must be a classifier, got {teacher!r}"
-            + (", a class: pass an instance." if isinstance(teacher, type) else ".")
+            f"Teacher {name!r} must be a classifier, got {teacher!r}, a class: pass an "
+            "instance."
         )
+    if not any(hasattr(teacher, response) for response in _TO_PROBA):
+        raise TypeError(
+            f"Teacher {name!r} must be a classifier, got {teacher!r}, which has no "
+            "predict_proba, decision_function or predict."
+        )
+    with suppress(AttributeError):  # other libraries' models have no tags
+        if is_regressor(teacher):
+            raise TypeError(
+                f"Teacher {name!r} is a regressor: expected a classifier, got "
+                f"{type(teacher).__name__}."
+            )
 
 
 def _check_is_fitted(name, teacher):
@@ -362,7 +376,8 @@ def _check_is_fitted(name, teacher):
 
 def _check_partition(splits, n_samples):
     tested = np.bincount(
-        np.concatenate([test for _, test in splits]), minlength=n_samples
+        np.concatenate([[], *(test for _, test in splits)]).astype(int),
+        minlength=n_samples,
     )
     if (tested != 1).any():
         raise ValueError(
@@ -372,9 +387,15 @@ def _check_partition(splits, n_samples):
         )
 
 
-def _seeded_clone(teacher, seed):
+def _seeded_clone(name, teacher, seed):
     """Clone, and fix each nested `random_state` that the caller left at None."""
-    teacher = clone(teacher)
+    try:
+        teacher = clone(teacher)
+    except TypeError as error:
+        raise TypeError(
+            f"Teacher {name!r} cannot be cloned, and so not fitted out of fold: "
+            f"{error} Fit it yourself, and set cv='prefit'."
+        ) from error
     if isinstance(teacher, FrozenEstimator):
         return teacher
     params = teacher.get_params()

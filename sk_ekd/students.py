@@ -134,6 +134,16 @@ def _preprocessing(X):
                 "student=make_pipeline(TfidfVectorizer(), net)."
             )
         if X.dtype != object:
+            if X.ndim > 2:
+                raise ValueError(
+                    f"student=None takes tables, got an array with dim {X.ndim}, shape "
+                    f"{X.shape}: pass a student that reads it."
+                )
+            if X.dtype.kind in "mM":
+                raise ValueError(
+                    "student=None cannot read dates or durations, got an array of "
+                    f"{X.dtype}: turn them into numbers first."
+                )
             check_array(X, ensure_all_finite="allow-nan", input_name="X")
             return _number_preprocessing(X.dtype.kind == "f" and np.isnan(X).any())
     return make_pipeline(

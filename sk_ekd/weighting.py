@@ -231,9 +231,10 @@ class UnifiedWeighting(BaseEstimator):
         known, y = proba[labeled], rows.y[labeled]
         share = np.full(proba.shape[:2], 1 / proba.shape[1])  # (n, t)
         weight = np.ones(len(proba))  # (n,)
-        share[labeled] = self._strategy("teacher")(known, y)
-        weight[labeled] = self._strategy("labeled")(known, y)
-        weight[~labeled] = self._strategy("unlabeled")(proba[~labeled])
+        share[labeled] = self._ask("teacher", (len(y), proba.shape[1]), known, y)
+        weight[labeled] = self._ask("labeled", (len(y),), known, y)
+        others = proba[~labeled]
+        weight[~labeled] = self._ask("unlabeled", (len(others),), others)
         return share * weight[:, np.newaxis]
 
     def scale_rows(self, weight, y, sample_weight):
@@ -265,11 +266,21 @@ class UnifiedWeighting(BaseEstimator):
         scaled[unlabeled] = weight[unlabeled] / mean if mean > 0 else 1.0
         return scaled
 
+    def _ask(self, parameter, shape, *args):
+        answer = self._strategy(parameter)(*args)
+        if np.shape(answer) not in (shape, ()):
+            axes = "(n_samples, n_teachers)" if len(shape) == 2 else "(n_samples,)"
+            raise ValueError(
+                f"`{parameter}` of UnifiedWeighting must return an array of shape "
+                f"{axes}, {shape} here, got {np.shape(answer)}."
+            )
+        return answer
+
     def _strategy(self, parameter):
         value = getattr(self, parameter)
         if callable(value):
             return value
-        if value not in _STRATEGIES[parameter]:
+        if not isinstance(value, str) or value not in _STRATEGIES[parameter]:
             raise ValueError(
                 f"`{parameter}` of UnifiedWeighting must be a callable or one of "
                 f"{sorted(_STRATEGIES[parameter])}, got {value!r}."

@@ -113,7 +113,11 @@ def test_documented_parameters_and_defaults_are_the_signatures(member):
     found = dict(documented_defaults(docstring))
     assert list(found) == list(parameters)
     for name, default in parameters.items():
-        expected = None if default is inspect.Parameter.empty else repr(default)
+        expected = repr(default)
+        if default is inspect.Parameter.empty:
+            expected = None
+        elif isinstance(default, type):
+            expected = default.__name__
         shown = found[name]
         assert (shown and shown.replace('"', "'")) == expected, name
 
