@@ -1,0 +1,60 @@
+"""What stands in the README, the example and the notebooks runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_every_python_block_of_the_readme_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(block, namespace)
+    assert float(capsys.readouterr().out) > 0.9  # the printed accuracy
+
+
+def test_links_of_the_pages_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_quickstart_prints_its_table_and_saves_its_figure(tmp_path):
+    figure = tmp_path / "figure.png"
+    command = [sys.executable, ROOT / "examples" / "quickstart.py"]
+    run = subprocess.run(
+        [*command, "--seeds", "2", "--figure", figure],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    accuracy = {
+        name.strip(): float(value)
+        for name, value in re.findall(r"^(\S.*?) {2,}([\d.]+) ±", run.stdout, re.M)
+    }
+    assert len(accuracy) == 9
+    assert accuracy["network, distilled"] > accuracy["network, labels only"]
+    assert figure.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_afresh(path):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_with_outputs_and_imports_public_names(path):
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.source]
+    assert any(c.outputs for c in cells if c.cell_type == "code")
+    assert not re.search(r"sk_ekd\.\S*\b_|import _", "\n".join(c.source for c in cells))
