@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test
+.PHONY: demo test test-lowest
 
 demo: .venv/demo-installed
 	$(BIN)/python examples/quickstart.py
@@ -12,6 +12,15 @@ test: .venv/test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # on tiny nets, threads cost time
+
+# The lower bounds of pyproject.toml; old releases may warn of their own deprecations.
+test-lowest: .venv-lowest/installed
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -o filterwarnings= tests
+
+.venv-lowest/installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable ".[test]"
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

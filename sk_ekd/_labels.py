@@ -195,6 +195,8 @@ def _kind(values):
         return "number"
     if values.dtype.kind == "U":
         return "text"
+    if values.dtype.kind != "O":
+        return "mixed"  # bytes and dates; NumPy would list dates as numbers
     types = set(map(type, values.tolist()))
     if all(issubclass(t, str) for t in types):
         return "text"

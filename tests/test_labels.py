@@ -212,6 +212,7 @@ def test_labels_come_in_the_order_of_the_rows():
         ["a", 2.5, "b"],
         pd.Series(["a", 1, None], dtype="category"),
         pd.Series(pd.date_range("2024", periods=3)),
+        np.array(["2024-01-01", "2024-01-02"], dtype="datetime64[ns]"),
     ],
 )
 def test_labels_must_be_all_numbers_or_all_strings(y):
