@@ -15,8 +15,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-# documented but private in scikit-learn; the one function that takes rows of arrays,
-# sparse matrices, DataFrames and lists alike
+# _safe_indexing is documented but private in scikit-learn: the one function that takes
+# rows of arrays, sparse matrices, DataFrames and lists alike
 from sklearn.utils import (
     Bunch,
     _safe_indexing,
@@ -39,9 +39,10 @@ from ._student import check_student, fit_student, seeded, student_proba
 from ._targets import soft_targets
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from .students import default_student
-from .weighting import WEIGHTINGS, Rows
+from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
 BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
+FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
 
 
@@ -50,26 +51,30 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     The student estimates the class probabilities of the teachers' ensemble, from
     labeled and unlabeled rows alike; it alone answers at prediction. The method is
-    unified ensemble knowledge distillation [1]_: the loss of one row is ::
+    unified ensemble knowledge distillation [1]_: the loss is the mean over all rows of
+    ::
 
         s · [ (1 - alpha) · 1[labeled] · CE(y, student)
               + alpha · λ · T² · KL(q^(T) ‖ student^(T)) ]
 
     with the sample weight ``s``, the row weight ``λ`` and the mix of the teachers ``q``
-    that `weighting` gives, and the `temperature` ``T``.
+    that `weighting` gives, and the `temperature` ``T``; ``s`` is scaled to a mean of
+    one. Where few rows are labeled, the label term is small in this mean.
 
     Parameters
     ----------
     teachers : list of classifiers, or of (str, classifier)
         The ensemble. Anything with `predict_proba`, `decision_function` or `predict`,
-        and `classes_`, from any library. They see `X` exactly as it is given.
+        and `classes_`, from any library. They see `X` exactly as it is given (other
+        sparse formats as CSR).
     student : skorch classifier, Pipeline that ends in one, or None, default=None
         A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
         returns logits) or `NLLLoss` (probabilities), or a
         :class:`skorch.NeuralNetBinaryClassifier`; cloned, never fitted in place. Where
         the module takes `in_features` and `out_features` and they are unset, they are
-        set. Rows are shuffled unless `iterator_train__shuffle` says otherwise, and the
-        net's `train_split` is not used. None is
+        set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
+        unless `iterator_train__shuffle` says otherwise; the net's `train_split` is not
+        used, so its callbacks can monitor the `train_loss` only. None is
         :func:`sk_ekd.students.default_student`.
     cv : "prefit", int, splitter or iterable, default="prefit"
         "prefit": the teachers are fitted, and used as they are. Else clones are fitted
@@ -80,8 +85,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
     weighting : {"unified", "uniform"} or callable, default="unified"
         How teachers and rows are weighted. "unified" is
         :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
-        row weights. A callable maps :class:`~sk_ekd.weighting.Rows` to a non-negative
-        array of shape (n_samples, n_teachers).
+        row weights. A callable maps :class:`~sk_ekd.weighting.Rows`, a block of rows,
+        to a non-negative array of shape (n_samples, n_teachers); with a method
+        `scale_rows` like that of `UnifiedWeighting` it sees all row weights once more.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
@@ -93,7 +99,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         Number of teachers fitted (processes) or asked (threads) at the same time.
     random_state : int, RandomState instance or None, default=None
         Seeds the student, and with `cv` the teachers whose own is None. The same int
-        gives the same student, to the bit on a CPU.
+        gives the same student, to the bit on a CPU. Torch has one generator for a whole
+        process: to fit several distillers at the same time, use processes, not threads.
     verbose : int, default=0
         1 lets the built-in student print a line an epoch; another student has its own
         `verbose`.
@@ -107,7 +114,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
     named_teachers_ : Bunch
         The same by name.
     student_ : skorch classifier or Pipeline
-        The fitted student; by itself it predicts indices into `classes_`.
+        The fitted student; by itself it predicts indices into `classes_`. A bare net
+        takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
         One row an epoch: `train_loss` and its terms `label_loss` and
         `distillation_loss`, and what the student's callbacks record.
@@ -190,15 +198,19 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             Labels; `unlabeled_label` or a missing value where unknown.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each row in the loss, and with `cv` in the fits of the teachers
-            that take it; a row of weight 0 counts as removed.
+            whose `fit` names it (a Pipeline's does not); a row of weight 0 counts as
+            removed.
 
         Returns
         -------
         self : EnsembleDistiller
             The fitted distiller.
         """
+        for stale in ("student_", "n_features_in_"):  # of an earlier fit
+            vars(self).pop(stale, None)
         rng = check_random_state(self.random_state)
         weighting = _check_weighting(self.weighting)
+        temperature = float(self.temperature)  # small NumPy integers would overflow
         rows, teachers = self._read(X, y, sample_weight)
         student = self.student
         if student is None:
@@ -211,7 +223,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             blocks = _ask_in_blocks(
                 teachers, rows, self.classes_, out_of_fold, self.n_jobs
             )  # (b, t, c) each
-            mix = _mix_blocks(blocks, rows, weighting, self.temperature, shape)
+            mix = _mix_blocks(blocks, rows, weighting, temperature, shape)
         self._keep_weights(mix, rows)
 
         sample_weight = rows.sample_weight / rows.sample_weight.mean()
@@ -222,8 +234,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             mix.target,
             label_weight=sample_weight,
             weight=sample_weight * mix.row_weight,
-            alpha=self.alpha,
-            temperature=self.temperature,
+            alpha=float(self.alpha),
+            temperature=temperature,
             seed=_draw_seed(rng),
         )
         return self
@@ -241,7 +253,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`; rows sum to one.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "student_")
         X = _as_rows(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
@@ -257,7 +269,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels; the argmax of `predict_proba`.
+            Labels; the argmax of `predict_proba`, whatever threshold a
+            `NeuralNetBinaryClassifier` has.
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
@@ -279,7 +292,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         score : float
             Share of the labeled rows that `predict` gets right.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "student_")
         check_consistent_length(X, y, sample_weight)
         labels, labeled = read_labels(as_column(y), self.unlabeled_label)
         if not labeled.any():
@@ -298,10 +311,10 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         """Check the input and encode the labels -> _TrainingRows, named teachers."""
         X = _as_rows(X)
         validate_data(self, X, y, skip_check_array=True)
-        if sample_weight is not None and np.asarray(sample_weight).ndim != 1:
+        if sample_weight is not None and np.ndim(sample_weight) != 1:
             raise ValueError(
-                "Sample weights must be 1D array or scalar, got an array of shape "
-                f"{np.asarray(sample_weight).shape}."
+                "`sample_weight` must be a 1D array of one weight a row, got an array "
+                f"of shape {np.shape(sample_weight)}."
             )
         y = as_column(y)
         check_consistent_length(X, y, sample_weight)
@@ -397,8 +410,17 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
         mean = self.teacher_accuracy_.mean()
-        weights_matter = self.alpha > 0 and self.weighting != "uniform"
-        if self._is_prefit() and weights_matter and mean > ALL_BUT_PERFECT:
+        strange = self.teacher_accuracy_ < 0.5 / len(self.classes_)
+        if len(self.teacher_weight_) >= FEW_LABELS and strange.any():
+            shown = self.teacher_accuracy_[strange].round(3).to_dict()
+            warnings.warn(
+                f"Teachers are right on fewer labeled rows than by chance, {shown}: "
+                "are their labels encoded like those in y?",
+                UserWarning,
+                stacklevel=4,
+            )
+        seen = self._is_prefit() and mean > ALL_BUT_PERFECT
+        if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
             warnings.warn(
                 f"The fitted teachers are right on {mean:.1%} of the labeled rows, as "
                 "on rows that they were fitted on: weights by their correctness then "
@@ -481,6 +503,7 @@ def _mix_blocks(blocks, rows, weighting, temperature, shape):
     hits = np.zeros(n_teachers)
     for index, X, proba in blocks:
         y, labeled = rows.y[index], known[index]
+        proba.flags.writeable = False  # a weighting looks, and changes nothing
         weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
         target[index], row_weight[index] = soft_targets(proba, weight, temperature)
         teacher_weight[order[index[labeled]]] = weight[labeled]
@@ -489,6 +512,12 @@ def _mix_blocks(blocks, rows, weighting, temperature, shape):
         row_weight = weighting.scale_rows(row_weight, rows.y, rows.sample_weight)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         return _Mix(target, row_weight, teacher_weight, hits / known.sum())
+
+
+def _ignores_correctness(weighting):
+    if isinstance(weighting, UnifiedWeighting):
+        return weighting.teacher == weighting.labeled == "uniform"
+    return weighting in ("uniform", WEIGHTINGS["uniform"])
 
 
 def _draw_seed(rng):
@@ -501,11 +530,16 @@ def _renumber(cv, known):
         return cv
     return [
         tuple(
-            np.searchsorted(known, np.intersect1d(part, known))
+            np.searchsorted(known, np.intersect1d(_positions(part), known))
             for part in (train, test)
         )
         for train, test in cv
     ]
+
+
+def _positions(part):
+    part = np.asarray(part)
+    return np.flatnonzero(part) if part.dtype == bool else part
 
 
 def _check_weighting(weighting):
@@ -527,7 +561,8 @@ def _check_weight(weight, shape):
             f"{shape} here, got {weight.shape}."
         )
     is_number = weight.dtype.kind in "biuf"
-    if not is_number or not (np.isfinite(weight) & (weight >= 0)).all():
+    largest = np.finfo(np.float32).max  # the loss is computed in float32
+    if not is_number or not ((weight >= 0) & (weight <= largest)).all():
         values = f" from {weight.min()} to {weight.max()}" if is_number else ""
         raise ValueError(
             "The weighting must return finite, non-negative numbers, got "
@@ -543,11 +578,6 @@ def _check_sample_weight(sample_weight, n_samples):
     weight = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
-    if weight.ndim != 1:
-        raise ValueError(
-            "Sample weights must be 1D array or scalar, got an array of shape "
-            f"{weight.shape}."
-        )
     if (weight < 0).any() or not weight.any():
         raise ValueError(
             "Sample weights must be non-negative and must not all be zero, got values "

@@ -24,6 +24,8 @@ def as_column(y):
     -------
     y : ndarray of shape (n_samples,)
     """
+    if np.ma.isMaskedArray(y):
+        y = np.where(np.ma.getmaskarray(y), None, y.data.astype(object))
     if issparse(y):
         raise TypeError("y is sparse, expected one label a row: pass y.toarray().")
     if isinstance(y, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)) and (
@@ -70,7 +72,11 @@ def read_labels(y, unlabeled_label):
     labels = y[labeled]
     if len(labels):
         _check_one_kind(labels, unlabeled_label)
-        labels = np.array(labels.tolist())  # of objects, an array of their own type
+        # of objects, an array of their own type; NumPy would write a member of a
+        # string enumeration by its name
+        labels = np.array(
+            [str.__str__(v) if isinstance(v, str) else v for v in labels.tolist()]
+        )
         if labels.dtype.kind == "f" and np.isinf(labels).any():
             raise ValueError(
                 "Input y contains infinity: expected class labels, and the unlabeled "
@@ -177,9 +183,11 @@ def check_one_kind(labels, classes):
 def _check_one_kind(labels, unlabeled_label):
     kind = _kind(labels)
     if kind == "mixed":
+        first = _shown(_first_of_each_type(labels))
+        shown = first if labels.dtype == object else labels.dtype
         raise ValueError(
-            "The labels in y must be all numbers or all strings, got "
-            f"{_shown(_first_of_each_type(labels))}."
+            f"The labels in y must be all numbers or all strings, got {shown}: no "
+            "other type and no mix of them is supported."
         )
     if kind == "text" and unlabeled_label == UNLABELED and "-1" in set(labels.tolist()):
         raise ValueError(

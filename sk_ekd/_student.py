@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, gen_batches
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 UNLABELED = -1
+LOSS_TERMS = "sk_ekd_loss_terms"  # the callback
 PREDICT_ROWS = 16384  # rows of one forward pass at prediction
 
 # --- The loss -----------------------------------------------------------------------
@@ -45,6 +47,7 @@ class _DistillationLoss:
 
     def forward(self, output, rows):
         """Return the mean loss of a batch of packed rows, see `pack_rows`."""
+        output = output[0] if isinstance(output, tuple) else output
         label, label_weight, weight, target = _unpack_rows(rows)
         label_loss = output.new_zeros(())
         if self.alpha < 1:
@@ -108,6 +111,12 @@ class _LossTerms(Callback):
         net.criterion_.terms.clear()
 
     def on_epoch_end(self, net, **kwargs):
+        if not net.criterion_.terms:
+            raise ValueError(
+                "The student trained on no batch: its batch size with drop_last is "
+                "larger than the number of rows, or its get_loss does not call its "
+                "criterion, which the distillation loss takes the place of."
+            )
         rows, *terms = zip(*net.criterion_.terms, strict=True)
         for name, term in zip(("label", "distillation"), terms, strict=True):
             batches = torch.stack(term).double().cpu().numpy()
@@ -186,6 +195,14 @@ class _MemoryBatches:
 # --- Fit ----------------------------------------------------------------------------
 
 
+_FLOAT32 = {
+    "dtype": np.float32,
+    "accept_sparse": "csr",
+    "allow_nd": True,
+    "ensure_all_finite": False,
+}
+
+
 def fit_student(
     student, X, y, target, *, label_weight, weight, alpha, temperature, seed
 ):
@@ -217,29 +234,36 @@ def fit_student(
     history : DataFrame
         One row an epoch.
     """
-    steps, net = _split_student(clone(student))
+    student = clone(student)
+    steps, net = _split_student(student)
     # a supervised step gets the label where it is known, else the ensemble's choice
     choice = np.where(y == UNLABELED, target.argmax(axis=1), y)
-    Z = _as_matrix(steps.fit_transform(X, choice) if steps else X)
     with seeded(seed, net.device):
+        if steps:
+            X = _seed_params(steps, seed).fit_transform(X, choice)
+        Z = _as_matrix(X)
+        if len(y) != Z.shape[0]:
+            raise ValueError(
+                "The student's preprocessing must keep every row, got "
+                f"{Z.shape[0]} rows from {len(y)}."
+            )
         _train(net, Z, pack_rows(y, label_weight, weight, target), alpha, temperature)
     history = _tidy(net.history)
-    if (
-        "train_loss" in history
-        and not np.isfinite(history["train_loss"].iloc[-1:]).all()
-    ):
+    last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
+    if not np.isfinite(last):
         warnings.warn(
-            "The student's training diverged: its last train_loss is "
-            f"{history['train_loss'].iloc[-1]}. Lower its lr (now {net.lr}) or scale "
-            "its inputs.",
+            f"The student's training diverged: its last train_loss is {last}. "
+            f"Lower its lr (now {net.lr}) or scale its inputs.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    if not isinstance(student, Pipeline):
-        return net, history
-    fitted = clone(student)
-    fitted.steps = [*(steps.steps if steps else []), (fitted.steps[-1][0], net)]
-    return fitted, history
+    if isinstance(student, Pipeline):
+        # so that the fitted pipeline answers by itself, whatever its steps return
+        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=_FLOAT32)
+        before = steps.steps if steps else []
+        student.steps = [*before, ("float32", cast), student.steps[-1]]
+        return student, history
+    return net, history
 
 
 def check_student(student):
@@ -256,7 +280,8 @@ def check_student(student):
             "wrap the module: NeuralNetClassifier(module, "
             "criterion=torch.nn.CrossEntropyLoss)."
             if isinstance(net, nn.Module)
-            else "or a Pipeline that ends in one, or None for the built-in network."
+            else "pass one, a Pipeline that ends in one, or None for the built-in "
+            "network."
         )
         got = type(net).__name__
         if isinstance(net, type):
@@ -275,6 +300,13 @@ def _split_student(student):
     return student[:-1] if len(student.steps) > 1 else None, student.steps[-1][1]
 
 
+def _seed_params(steps, seed):
+    """Fix each nested `random_state` that the caller left at None."""
+    params = steps.get_params()
+    unset = [p for p in params if p.endswith("__random_state") and params[p] is None]
+    return steps.set_params(**dict.fromkeys(unset, seed))
+
+
 def _train(net, X, rows, alpha, temperature):
     """Train the net in place, and leave it as the user configured it."""
     own = {
@@ -287,19 +319,30 @@ def _train(net, X, rows, alpha, temperature):
     net.train_split = None  # soft targets cannot be stratified
     if net.callbacks != "disable":
         # first, since EarlyStopping ends an epoch for the callbacks after it
-        net.callbacks = [("loss_terms", _LossTerms), *(net.callbacks or [])]
+        net.callbacks = [(LOSS_TERMS, _LossTerms), *(net.callbacks or [])]
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
     _set_width(net, X.shape[1:], n_classes)
     net.initialize()
     _check_output(net, X, n_classes)
-    net.partial_fit(_training_data(net, X, rows), None)
+    try:
+        net.partial_fit(_training_data(net, X, rows), None)
+    except KeyError as error:
+        if "valid_" not in str(error):
+            raise
+        raise ValueError(
+            f"A callback of the student monitors a validation score ({error}), but "
+            "there is no validation part: let it monitor the train_loss, as in "
+            "EarlyStopping(monitor='train_loss')."
+        ) from error
+    if len(net.history) and "train_batch_count" not in net.history[-1]:
+        raise KeyboardInterrupt  # skorch swallows it, and would return half a student
 
     vars(net).pop("classes_inferred_", None)
     for name, value in own.items():
         setattr(net, name, value)
     if net.callbacks != "disable":
-        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != "loss_terms"]
+        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != LOSS_TERMS]
     net.initialize_criterion()  # the user's own, so that the net stands by itself
     # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
     net.optimizer_.state.clear()
@@ -342,13 +385,16 @@ def _check_output(net, X, n_classes):
     """Forward a few rows before training, and say what is wrong with the output."""
     few = X[:8].toarray() if issparse(X) else X[:8]
     try:
-        # the module alone: skorch's binary net checks the output itself, in `infer`
-        output = NeuralNet.infer(net, torch.from_numpy(few).to(net.device or "cpu"))
+        net.module_.eval()  # not to count these rows in a BatchNorm
+        with torch.no_grad():
+            # of the base class: the binary net's own checks the output by itself
+            output = NeuralNet.infer(net, torch.tensor(few))
     except Exception as error:
         raise ValueError(
-            f"The student's module cannot take rows of shape {X.shape[1:]}: {error}. "
-            "Give it that width, or leave `module__in_features` unset where the "
-            "module's __init__ takes `in_features`."
+            f"The student's module cannot take float32 rows of shape {X.shape[1:]}: "
+            f"{error}. If it expects another width, give it that one, or leave "
+            "`module__in_features` unset where the module's __init__ takes "
+            "`in_features`."
         ) from error
     output = output[0] if isinstance(output, tuple) else output
     if _is_binary(net):
@@ -466,7 +512,8 @@ def student_proba(student, X):
     blocks = []
     for block in gen_batches(Z.shape[0], PREDICT_ROWS):
         dense = Z[block].toarray() if issparse(Z) else Z[block]
-        output = net.evaluation_step((torch.from_numpy(dense), None))
+        # a copy: a module may work in place
+        output = net.evaluation_step((torch.tensor(dense), None))
         output = output[0] if isinstance(output, tuple) else output
         # in float64, so that rows sum to one for scikit-learn's metrics
         blocks.append(_nonlinearity(net)(output.cpu().double()).numpy())
@@ -517,10 +564,7 @@ def _as_matrix(X):
     with np.errstate(over="ignore"):  # what overflows is refused below, by name
         X = check_array(
             X,
-            dtype=np.float32,
-            accept_sparse="csr",
-            allow_nd=True,
-            ensure_all_finite=False,
+            **_FLOAT32,
             input_name="X",
         )
     values = X.data if issparse(X) else X
@@ -533,7 +577,7 @@ def _as_matrix(X):
         raise ValueError(
             "Input X contains NaN for dtype('float32'), which the student's net "
             "cannot take. Put an imputer before the net, "
-            "student=make_pipeline(SimpleImputer(), net). student=None imputes the "
-            "columns that had missing values at fit."
+            "student=make_pipeline(SimpleImputer(), net). student=None imputes by "
+            "itself."
         )
     return X if issparse(X) else np.require(X, requirements=["C", "W"])

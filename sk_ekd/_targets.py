@@ -7,7 +7,7 @@ def soft_targets(proba, weight, temperature):
     """Soften the teachers, mix them row by row, and weigh the rows.
 
     A teacher known only by probabilities is softened as ``p^(1/T)``, renormalised: the
-    same as dividing its logits by T.
+    same as dividing its logits by T, as long as no p has underflowed to zero.
 
     Parameters
     ----------

@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 from scipy.special import expit, softmax
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-# documented but private in scikit-learn; the one function that takes rows of arrays,
-# sparse matrices, DataFrames and lists alike
+# _safe_indexing is documented but private in scikit-learn: the one function that takes
+# rows of arrays, sparse matrices, DataFrames and lists alike
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -149,8 +149,8 @@ def fit_teachers(
         splits = list(cv.split(X, y))
     except ValueError as error:
         raise ValueError(
-            f"cv={cv.get_n_splits()} cannot split the {len(y)} labeled rows: {error} "
-            "Label more rows, or lower `cv`."
+            f"`cv` as {cv!r} cannot split the {len(y)} labeled rows: {error} Label "
+            "more rows, lower `cv`, or pass an iterable of (train, test) positions."
         ) from error
     _check_partition(splits, len(y))
     rng = check_random_state(random_state)
@@ -227,7 +227,9 @@ def _respond(name, teacher, X):
                 _check_one_against_rest(name, teacher)
             with _named(name, "answer"):
                 return response, np.asarray(getattr(teacher, response)(X))
-    raise AssertionError  # name_teachers lets no teacher without one pass
+    raise TypeError(
+        f"Teacher {name!r} has no predict_proba, decision_function or predict."
+    )
 
 
 @contextmanager
@@ -346,12 +348,15 @@ def _check_is_classifier(name, teacher):
             f"Teacher {name!r} must be a classifier, got {teacher!r}, a class: pass an "
             "instance."
         )
-    if not any(hasattr(teacher, response) for response in _TO_PROBA):
+    can_answer = any(hasattr(teacher, response) for response in _TO_PROBA)
+    with suppress(AttributeError):  # other libraries' models have no tags
+        can_answer = can_answer or is_classifier(teacher)  # once it is fitted
+    if not can_answer:
         raise TypeError(
             f"Teacher {name!r} must be a classifier, got {teacher!r}, which has no "
             "predict_proba, decision_function or predict."
         )
-    with suppress(AttributeError):  # other libraries' models have no tags
+    with suppress(AttributeError):
         if is_regressor(teacher):
             raise TypeError(
                 f"Teacher {name!r} is a regressor: expected a classifier, got "

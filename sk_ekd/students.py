@@ -113,11 +113,7 @@ def default_student(X, *, verbose=0):
         device="cuda" if torch.cuda.is_available() else "cpu",
         verbose=verbose,
     )
-    preprocessing = make_pipeline(
-        # float32, so that the fitted student answers by itself too
-        _preprocessing(X),
-        FunctionTransformer(_as_float32, accept_sparse=True),
-    )
+    preprocessing = _preprocessing(X).set_output(transform="default")  # no DataFrames
     return Pipeline([("preprocessing", preprocessing), ("net", net)])
 
 
@@ -145,15 +141,13 @@ def _preprocessing(X):
                     f"{X.dtype}: turn them into numbers first."
                 )
             check_array(X, ensure_all_finite="allow-nan", input_name="X")
-            return _number_preprocessing(X.dtype.kind == "f" and np.isnan(X).any())
+            return _number_preprocessing()
     return make_pipeline(
         FunctionTransformer(_as_frame), _frame_preprocessing(_as_frame(X))
     )
 
 
-def _number_preprocessing(has_missing):
-    if not has_missing:
-        return StandardScaler()
+def _number_preprocessing():
     return make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
@@ -174,7 +168,6 @@ def _frame_preprocessing(frame):
             for dtype in frame.dtypes
         ]
     )
-    numbers = frame.loc[:, is_number]
     categories = make_pipeline(
         FunctionTransformer(_as_categories),
         OneHotEncoder(
@@ -186,18 +179,10 @@ def _frame_preprocessing(frame):
     # by position: column names need not be strings
     return ColumnTransformer(
         [
-            (
-                "numbers",
-                _number_preprocessing(numbers.isna().any(axis=None)),
-                np.flatnonzero(is_number),
-            ),
+            ("numbers", _number_preprocessing(), np.flatnonzero(is_number)),
             ("categories", categories, np.flatnonzero(~is_number)),
         ]
     )
-
-
-def _as_float32(X):
-    return X.astype(np.float32)
 
 
 def _as_array(X):

@@ -343,13 +343,13 @@ LABELS = [
         "dates",
         lambda w: fit_unfitted(w, y=pd.Series(pd.date_range("2024", periods=60))),
         ValueError,
-        r"labels in y must be all numbers or all strings, got \[datetime",
+        r"labels in y must be all numbers or all strings, got \[?datetime",
     ),
     (
         "bytes",
         lambda w: fit_unfitted(w, y=np.take(WORDS, w.y).astype(bytes)),
         ValueError,
-        r"labels in y must be all numbers or all strings, got \[b'",
+        r"labels in y must be all numbers or all strings, got \|S",
     ),
     (
         "continuous y",
@@ -563,13 +563,13 @@ SAMPLE_WEIGHT = [
         "weights 2-D",
         lambda w: fit(w, sample_weight=np.ones((N_SAMPLES, 2))),
         ValueError,
-        r"Sample weights must be 1D array.*\(60, 2\)",
+        r"`sample_weight` must be a 1D array.*\(60, 2\)",
     ),
     (
         "weight a scalar",
         lambda w: fit(w, sample_weight=2.0),
         ValueError,
-        r"[Ss]ample.weights? must be .*1D array.*\(\)",
+        r"`sample_weight` must be a 1D array.*\(\)",
     ),
 ]
 
@@ -649,7 +649,7 @@ STUDENT = [
         "too few inputs",
         lambda w: fit(w, student=net(module__in_features=3)),
         ValueError,
-        r"module cannot take rows of shape \(4,\).*leave `module__in_features` unset",
+        r"module cannot take float32 rows of shape \(4,\).*`module__in_features` unset",
     ),
     (
         "too many outputs",
@@ -882,7 +882,7 @@ CV = [
         "more folds than labeled rows",
         lambda w: fit_unfitted(w, cv=5, y=np.where(np.arange(60) < 4, w.y % 2, -1)),
         ValueError,
-        r"cv=5 .*labeled rows",
+        r"`cv` as StratifiedKFold\(n_splits=5.* the 4 labeled rows.*lower `cv`",
     ),
     (
         "one class in a fold's training part",
@@ -1023,12 +1023,6 @@ PREDICTION = [
         lambda w: w.fitted.predict(with_value(w.X, np.nan)),
         ValueError,
         r"X contains NaN .*the student's net.*SimpleImputer\(\), net\)",
-    ),
-    (
-        "NaN that the built-in student has not seen",
-        lambda w: w.fitted_to_frame.predict(w.frame.where(w.frame > 0)),
-        ValueError,
-        r"X contains NaN .*student=None imputes the columns that had missing values",
     ),
     (
         "no rows to predict",

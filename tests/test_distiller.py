@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -9,21 +10,24 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
 from sklearn.svm import SVC
 from skorch import NeuralNetClassifier
+from skorch.callbacks import Callback
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, UnifiedWeighting
 from sk_ekd._teachers import stack_proba
 from sk_ekd.students import MLP
-from sk_ekd.weighting import Rows, disagreement
+from sk_ekd.weighting import Rows, disagreement, uniform
 
 
 def make_net(**params):
@@ -328,7 +332,9 @@ def test_texts_go_to_teachers_and_student_as_they_are(world):
     teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
     student = make_pipeline(TfidfVectorizer(), make_net(max_epochs=30))
     y[10:] = -1
-    distiller = world.distill(X=texts, y=y, teachers=[teacher], student=student)
+    distiller = world.distill(
+        X=texts, y=y, teachers=[teacher], student=student, weighting="uniform"
+    )
     assert_array_equal(distiller.predict(["a good film", "an awful film"]), [1, 0])
     assert not hasattr(distiller, "n_features_in_")
 
@@ -389,6 +395,99 @@ def test_arguments_are_not_written_to(world):
     assert_array_equal(weight, 1)
 
 
+# --- Once found by trying to break it -----------------------------------------------
+
+
+def test_pipeline_student_answers_by_itself_on_float64(world):
+    # StandardScaler returns float64, which a float32 module refuses
+    distiller = world.distill(student=make_pipeline(StandardScaler(), make_net()))
+    assert world.X.dtype == np.float64
+    own = distiller.student_.predict_proba(world.X)
+    assert_allclose(own, distiller.predict_proba(world.X), atol=1e-6)
+
+
+def test_failed_fit_leaves_nothing_that_answers(world):
+    distiller = world.distill()
+    distiller.set_params(student=make_net(module__in_features=77))
+    with pytest.raises(ValueError, match="float32 rows of shape"):
+        distiller.fit(world.X, world.y)
+    with pytest.raises(NotFittedError):
+        distiller.predict(world.X)
+
+
+def test_refit_on_texts_forgets_the_table(world):
+    distiller = world.distill()
+    texts, y = ["good film", "awful film"] * 20, [1, 0] * 20
+    teacher = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    student = make_pipeline(TfidfVectorizer(), make_net())
+    distiller.set_params(teachers=[teacher], student=student, weighting="uniform")
+    distiller.fit(texts, y).predict(texts)
+    assert not hasattr(distiller, "n_features_in_")
+
+
+def test_small_numpy_integers_do_not_overflow(world):
+    # 20 ** 2 wraps around in int8
+    small = world.distill(temperature=np.int8(20)).history_["train_loss"]
+    assert_array_equal(small, world.distill(temperature=20.0).history_["train_loss"])
+
+
+def test_interrupted_training_is_not_taken_for_a_fit(world):
+    class Interrupt(Callback):
+        def on_batch_end(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        world.distill(student=make_net(callbacks=[Interrupt()]))
+
+
+def test_weighting_cannot_write_to_the_teachers_answers(world):
+    def careless(rows):
+        np.log(rows.proba, out=rows.proba)
+
+    with pytest.raises(ValueError, match="read-only"):
+        world.distill(weighting=careless)
+
+
+def test_teacher_that_can_answer_only_once_fitted_is_a_teacher(world):
+    # a StackingClassifier has no predict_proba before fit
+    stacking = StackingClassifier([("nb", GaussianNB())], cv=2)
+    distiller = world.distill(teachers=[stacking], cv=2)
+    assert hasattr(distiller.teachers_[0], "final_estimator_")
+
+
+def test_masked_labels_are_unlabeled(world, fitted):
+    y = np.ma.array(np.where(world.y < 0, 0, world.y), mask=world.y < 0)
+    distiller = world.distill(y=y)
+    assert_array_equal(distiller.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_members_of_a_string_enumeration_are_their_values(world):
+    kinds = Enum("Kinds", {"A": "ant", "B": "bee", "C": "cow"}, type=str)
+    labels = np.array([list(kinds)[c] for c in world.truth], dtype=object)
+    distiller = world.distill(y=labels, teachers=[GaussianNB()], cv=2)
+    assert_array_equal(distiller.classes_, ["ant", "bee", "cow"])
+
+
+def test_random_preprocessing_of_the_student_is_seeded(world):
+    student = make_pipeline(GaussianRandomProjection(2), make_net())
+    first, again = (world.distill(student=student) for _ in range(2))
+    assert_array_equal(first.predict_proba(world.X), again.predict_proba(world.X))
+
+
+def test_mask_of_a_cv_split_is_read_as_positions(world):
+    half = np.arange(400) % 16 < 8
+    by_mask, by_position = (
+        world.distill(teachers=[GaussianNB()], cv=splits)
+        for splits in (
+            [(half, ~half), (~half, half)],
+            [tuple(map(np.flatnonzero, s)) for s in [(half, ~half), (~half, half)]],
+        )
+    )
+    assert_array_equal(
+        by_mask.predict_proba(world.X), by_position.predict_proba(world.X)
+    )
+
+
 # --- Warnings -----------------------------------------------------------------------
 
 
@@ -409,4 +508,11 @@ def test_teachers_perfect_on_labeled_rows_are_told_once_with_the_number(world):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         world.distill(teachers=[forest], weighting="uniform")
+        world.distill(teachers=[forest], weighting=uniform)
         world.distill(teachers=[forest], alpha=0)
+
+
+def test_teacher_whose_labels_are_shifted_is_told(world):
+    shifted = GaussianNB().fit(world.X, (world.truth + 1) % 3)
+    with pytest.warns(UserWarning, match=r"'gaussiannb': 0\..* encoded like those"):
+        world.distill(teachers=[shifted])

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset
@@ -405,6 +405,71 @@ def test_inputs_with_more_than_two_axes_reach_a_convolution():
     net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, verbose=0)
     student, _ = fit(net, images, y, target)
     assert student_proba(student, images).shape == (N, C)
+
+
+# --- Once found by trying to break it -----------------------------------------------
+
+
+class NormedMLP(nn.Sequential):
+    def __init__(self, in_features, out_features):
+        super().__init__(
+            nn.BatchNorm1d(in_features), nn.Linear(in_features, out_features)
+        )
+
+
+class InPlaceMLP(MLP):
+    def forward(self, X):
+        return super().forward(X.sub_(1))
+
+
+class TupleMLP(MLP):
+    def forward(self, X):
+        return super().forward(X), X
+
+
+class DropRows(FunctionTransformer):
+    def transform(self, X):
+        return X[::2]
+
+
+def test_looking_at_the_output_first_leaves_batch_norm_alone():
+    X, y, target = make_data()
+    net = NeuralNetClassifier(
+        NormedMLP, criterion=nn.CrossEntropyLoss, batch_size=50, max_epochs=2, verbose=0
+    )
+    student, _ = fit(net, X, y, target)
+    assert student.module_[0].num_batches_tracked == 6
+
+
+def test_module_that_works_in_place_leaves_the_rows_alone():
+    X, y, target = make_data()
+    before = X.copy()
+    student, _ = fit(make_net(InPlaceMLP), X, y, target)
+    student_proba(student, X)
+    assert_array_equal(X, before)
+
+
+def test_first_of_several_outputs_is_the_answer():
+    X, y, target = make_data()
+    several, _ = fit(make_net(TupleMLP), X, y, target)
+    single, _ = fit(make_net(), X, y, target)
+    assert_array_equal(student_proba(several, X), student_proba(single, X))
+
+
+def test_callback_that_wants_a_validation_part_is_an_error_with_a_cure():
+    with pytest.raises(ValueError, match=r"EarlyStopping\(monitor='train_loss'\)"):
+        fit(make_net(callbacks=[EarlyStopping()]), *make_data())
+
+
+def test_training_on_no_batch_is_an_error():
+    net = make_net(batch_size=1000, iterator_train__drop_last=True)
+    with pytest.raises(ValueError, match=r"no batch.*drop_last"):
+        fit(net, *make_data())
+
+
+def test_preprocessing_that_drops_rows_is_an_error():
+    with pytest.raises(ValueError, match="keep every row, got 75 rows from 150"):
+        fit(make_pipeline(DropRows(), make_net()), *make_data())
 
 
 # --- What the fitted student is -----------------------------------------------------
