@@ -311,11 +311,13 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         """Check the input and encode the labels -> _TrainingRows, named teachers."""
         X = _as_rows(X)
         validate_data(self, X, y, skip_check_array=True)
-        if sample_weight is not None and np.ndim(sample_weight) != 1:
-            raise ValueError(
-                "`sample_weight` must be a 1D array of one weight a row, got an array "
-                f"of shape {np.shape(sample_weight)}."
-            )
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+            if sample_weight.ndim != 1:
+                raise ValueError(
+                    "`sample_weight` must be a 1D array of one weight a row, got an "
+                    f"array of shape {sample_weight.shape}."
+                )
         y = as_column(y)
         check_consistent_length(X, y, sample_weight)
         if not len(y):
