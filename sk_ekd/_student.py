@@ -255,7 +255,7 @@ def fit_student(
             f"The student's training diverged: its last train_loss is {last}. "
             f"Lower its lr (now {net.lr}) or scale its inputs.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=4,  # the caller of EnsembleDistiller.fit
         )
     if isinstance(student, Pipeline):
         # so that the fitted pipeline answers by itself, whatever its steps return
@@ -325,8 +325,22 @@ def _train(net, X, rows, alpha, temperature):
     _set_width(net, X.shape[1:], n_classes)
     net.initialize()
     _check_output(net, X, n_classes)
+    _run_epochs(net, _training_data(net, X, rows))
+
+    vars(net).pop("classes_inferred_", None)
+    for name, value in own.items():
+        setattr(net, name, value)
+    if net.callbacks != "disable":
+        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != LOSS_TERMS]
+    net.initialize_criterion()  # the user's own, so that the net stands by itself
+    # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
+    net.optimizer_.state.clear()
+
+
+def _run_epochs(net, dataset):
+    """Let skorch train, but neither hide an interrupt nor a missing validation part."""
     try:
-        net.partial_fit(_training_data(net, X, rows), None)
+        net.partial_fit(dataset, None)
     except KeyError as error:
         if "valid_" not in str(error):
             raise
@@ -337,15 +351,6 @@ def _train(net, X, rows, alpha, temperature):
         ) from error
     if len(net.history) and "train_batch_count" not in net.history[-1]:
         raise KeyboardInterrupt  # skorch swallows it, and would return half a student
-
-    vars(net).pop("classes_inferred_", None)
-    for name, value in own.items():
-        setattr(net, name, value)
-    if net.callbacks != "disable":
-        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != LOSS_TERMS]
-    net.initialize_criterion()  # the user's own, so that the net stands by itself
-    # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
-    net.optimizer_.state.clear()
 
 
 def _matching_loss(net):
@@ -438,7 +443,7 @@ def _check_nonlinearity(net, output):
             "expects logits and applies its own: the student will be far too unsure. "
             "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=7,  # the caller of EnsembleDistiller.fit
         )
 
 

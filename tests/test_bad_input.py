@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -1129,6 +1130,8 @@ def test_warning_comes_once_and_names_the_cure(world, do, category, message):
         warnings.simplefilter("always")
         do(world)
     assert [warning.category for warning in caught] == [category]
+    if caught[0].category in (UserWarning, ConvergenceWarning):
+        assert Path(caught[0].filename).parent.name != "sk_ekd"  # the caller's line
     assert re.search(message, str(caught[0].message), re.DOTALL)
 
 
