@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
+
+# _fit_context and _param_validation are private in scikit-learn, and what its own
+# estimators state the ranges of their parameters with: the same checks, the same errors
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
@@ -224,7 +227,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 teachers, rows, self.classes_, out_of_fold, self.n_jobs
             )  # (b, t, c) each
             mix = _mix_blocks(blocks, rows, weighting, temperature, shape)
+        self._check_something_to_learn(mix, rows)
         self._keep_weights(mix, rows)
+        self._warn_of_teachers()
 
         sample_weight = rows.sample_weight / rows.sample_weight.mean()
         self.student_, self.history_ = fit_student(
@@ -393,8 +398,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         self.named_teachers_ = Bunch(**teachers)
         return teachers, out_of_fold
 
-    def _keep_weights(self, mix, rows):
-        """Keep the weights that were used, and warn where they can say nothing."""
+    def _check_something_to_learn(self, mix, rows):
         uses_labels = self.alpha < 1 and (rows.y >= 0).any()
         if not uses_labels and not mix.row_weight.any():
             why, cure = "alpha=1 learns from the teachers only", "lower `alpha`"
@@ -404,6 +408,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 f"{why}, but the weighting gives every row a weight of zero: {cure}, "
                 "or change `weighting`."
             )
+
+    def _keep_weights(self, mix, rows):
+        """Keep the weights that were used."""
         names = list(self.named_teachers_)
         self.row_weight_ = np.zeros(rows.n_samples)
         self.row_weight_[rows.index] = mix.row_weight
@@ -411,6 +418,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             mix.teacher_weight, index=rows.index[rows.y >= 0], columns=names
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
+
+    def _warn_of_teachers(self):
+        """Warn where the accuracy on labeled rows says that something is off."""
         mean = self.teacher_accuracy_.mean()
         strange = self.teacher_accuracy_ < 0.5 / len(self.classes_)
         if len(self.teacher_weight_) >= FEW_LABELS and strange.any():
@@ -419,7 +429,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 f"Teachers are right on fewer labeled rows than by chance, {shown}: "
                 "are their labels encoded like those in y?",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=4,  # the caller of fit, outside of its _fit_context
             )
         seen = self._is_prefit() and mean > ALL_BUT_PERFECT
         if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
@@ -429,7 +439,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 "say little. Label rows that they have not seen, or pass unfitted "
                 "teachers and cv=5. See `teacher_accuracy_`.",
                 UserWarning,
-                stacklevel=4,  # the caller of fit, outside of its _fit_context
+                stacklevel=4,
             )
 
     def __sklearn_clone__(self):

@@ -64,25 +64,21 @@ class _DistillationLoss:
             self.terms.append((len(rows), *terms))
         return label_loss + distillation_loss
 
+    def label_loss(self, output, label):
+        """Return the torch loss of each row -> (b,)."""
+        return super().forward(output, label)
+
+    def logits(self, output):
+        """Return logits of all classes -> (b, c)."""
+        return output
+
 
 class _LogitsLoss(_DistillationLoss, nn.CrossEntropyLoss):
     """For modules that end in one logit for each class."""
 
-    def label_loss(self, output, label):
-        return nn.CrossEntropyLoss.forward(self, output, label)
-
-    def logits(self, output):
-        return output
-
 
 class _ProbaLoss(_DistillationLoss, nn.NLLLoss):
-    """For modules that end in a softmax; skorch takes the log before the loss."""
-
-    def label_loss(self, output, label):
-        return nn.NLLLoss.forward(self, output, label)
-
-    def logits(self, output):
-        return output
+    """For modules that end in a softmax: skorch takes the log, and logs are logits."""
 
 
 class _BinaryLoss(_DistillationLoss, nn.BCEWithLogitsLoss):
@@ -91,7 +87,7 @@ class _BinaryLoss(_DistillationLoss, nn.BCEWithLogitsLoss):
     def label_loss(self, output, label):
         known = (label != UNLABELED).to(output.dtype)
         positive = label.clamp(min=0).to(output.dtype)
-        return known * nn.BCEWithLogitsLoss.forward(self, output, positive)
+        return known * super().label_loss(output, positive)
 
     def logits(self, output):
         return torch.stack([torch.zeros_like(output), output], dim=1)
@@ -567,11 +563,7 @@ def _as_matrix(X):
                 "net), or use student=None, which encodes it by itself."
             ) from error
     with np.errstate(over="ignore"):  # what overflows is refused below, by name
-        X = check_array(
-            X,
-            **_FLOAT32,
-            input_name="X",
-        )
+        X = check_array(X, **_FLOAT32, input_name="X")
     values = X.data if issparse(X) else X
     if not np.isfinite(values).all():
         if not np.isnan(values).any():

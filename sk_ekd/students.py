@@ -87,8 +87,8 @@ def default_student(X, *, verbose=0):
     Numbers are imputed by their median, marked where they were missing, and
     standardized; every other column is one-hot encoded, a missing value being one more
     category. Sparse matrices are scaled by their largest absolute values and stay
-    sparse. The net is trained for about 2,000 steps of AdamW, more
-    above 50,000 rows, with a learning rate that falls along a cosine.
+    sparse. The net is trained for about 2,000 steps of AdamW, more above 50,000 rows,
+    fewer below 150, with a learning rate that falls along a cosine.
 
     Examples
     --------

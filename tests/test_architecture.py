@@ -4,7 +4,6 @@ import ast
 import inspect
 import pkgutil
 import re
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -134,7 +133,6 @@ def test_version_is_that_of_the_metadata():
     assert sk_ekd.__version__ == version("sk_ekd")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="reads the Makefile's constraints")
 def test_constraints_pin_every_core_dependency():
     pins = (PACKAGE.parent / "constraints.txt").read_text()
     for name in ("scikit-learn", "skorch", "torch", "numpy", "pandas"):
