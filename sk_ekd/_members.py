@@ -1,0 +1,278 @@
+"""Open a fitted ensemble: its members as teachers that speak the ensemble's labels."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+def open_ensemble(ensemble, *, stacklevel=2):
+    """Return the members of a fitted ensemble, and what reads rows for all of them.
+
+    Parameters
+    ----------
+    ensemble : fitted classifier
+        A forest, or a Bagging, Voting, Stacking or CalibratedClassifierCV, bare or in a
+        ``FrozenEstimator``; any other classifier is one teacher.
+    stacklevel : int, default=2
+        That of a warning; 2 is the line that calls this function.
+
+    Returns
+    -------
+    members : dict of str to fitted classifier
+        In their order, by the caller's names where the ensemble has some.
+    read : callable
+        ``read(X)`` checks a block of rows once for all members to be asked about it; a
+        member that is asked about other rows checks them itself.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> forest = RandomForestClassifier(2, random_state=0)
+    >>> members, read = open_ensemble(forest.fit([[0], [1]], ["a", "b"]))
+    >>> list(members)
+    ['decisiontreeclassifier-1', 'decisiontreeclassifier-2']
+    >>> members["decisiontreeclassifier-2"].predict(read([[1]]))
+    array(['b'], dtype='<U1')
+    """
+    thawed = ensemble
+    while isinstance(thawed, FrozenEstimator):
+        thawed = thawed.estimator
+    for kind, (fitted, open_kind) in _KINDS.items():
+        if isinstance(thawed, kind):
+            _check_is_fitted(thawed, fitted)
+            _check_one_output(thawed)
+            _warn_of_weights(thawed, stacklevel + 1)  # one frame deeper
+            return open_kind(thawed)
+    return {type(ensemble).__name__.lower(): ensemble}, _as_given
+
+
+class _ReadRows:
+    """Rows that the members need not check and cast again."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.shape = rows.shape
+
+
+def _read_once(read, X):
+    return _ReadRows(read(X))
+
+
+def _if_model_has(method):
+    return available_if(lambda member: hasattr(member.model, method))
+
+
+class Member:
+    """One model of an ensemble, which answers in the ensemble's labels.
+
+    Parameters
+    ----------
+    model : fitted classifier
+        Kept as it is; the member has those of its methods that it has itself.
+    read : callable
+        Checks and casts rows as the ensemble does.
+    classes_ : ndarray of shape (n_known,)
+        Labels of the columns of the model's answers.
+    labels : ndarray of shape (n_classes,), default=None
+        The ensemble's labels, where the model's `predict` returns positions in them.
+    columns : ndarray of shape (n_columns,), default=None
+        Positions of the columns that the model was fitted on; None is all of them.
+    options : dict, default=None
+        Keyword arguments of the model's methods.
+    """
+
+    def __init__(
+        self, model, read, classes_, *, labels=None, columns=None, options=None
+    ):
+        self.model = model
+        self.read = read
+        self.classes_ = classes_
+        self.labels = labels
+        self.columns = columns
+        self.options = options or {}
+
+    def __repr__(self):
+        return f"Member({type(self.model).__name__}(...))"
+
+    @_if_model_has("predict_proba")
+    def predict_proba(self, X):
+        """Ask the model for probabilities -> (n, n_known)."""
+        return self.model.predict_proba(self._rows(X), **self.options)
+
+    @_if_model_has("decision_function")
+    def decision_function(self, X):
+        """Ask the model for margins -> (n,) or (n, n_known)."""
+        return self.model.decision_function(self._rows(X), **self.options)
+
+    @_if_model_has("predict")
+    def predict(self, X):
+        """Ask the model for labels -> (n,)."""
+        answer = self.model.predict(self._rows(X), **self.options)
+        if self.labels is None:
+            return answer
+        return self.labels[np.asarray(answer).astype(np.intp)]  # trees' are floats
+
+    @_if_model_has("get_params")  # tells margins of class pairs from those of classes
+    def get_params(self, deep=True):
+        """Return the parameters of the model."""
+        return self.model.get_params(deep=deep)
+
+    def _rows(self, X):
+        X = X.rows if isinstance(X, _ReadRows) else self.read(X)
+        return X if self.columns is None else X[:, self.columns]
+
+
+def _open_forest(forest):
+    # the forest's own way: rows are checked and cast once, not by each tree
+    read = partial(_read_for_trees, forest)
+    trees = [
+        _as_member(tree, read, forest, options={"check_input": False})
+        for tree in forest.estimators_
+    ]
+    return _numbered(trees), partial(_read_once, read)
+
+
+def _open_bagging(bagging):
+    read = partial(_read_for_bagged, bagging)
+    everything = np.arange(bagging.n_features_in_)
+    drawn = [
+        None if np.array_equal(columns, everything) else columns
+        for columns in bagging.estimators_features_
+    ]
+    members = [
+        _as_member(model, read, bagging, columns=columns)
+        for model, columns in zip(bagging.estimators_, drawn, strict=True)
+    ]
+    return _numbered(members), partial(_read_once, read)
+
+
+def _open_named(ensemble):
+    """Open a Voting or Stacking by its user's names, without those dropped."""
+    cv = getattr(ensemble, "cv", None)  # Voting has none
+    prefit = isinstance(cv, str) and cv == "prefit"
+    members = {
+        name: _as_member(model, _as_given, ensemble, prefit=prefit)
+        for name, model in ensemble.named_estimators_.items()
+        if not isinstance(model, str)  # "drop"
+    }
+    return members, _as_given
+
+
+def _open_calibrated(calibrated):
+    # no classes_ of their own: they answer over all labels, whatever their fold knew
+    pairs = calibrated.calibrated_classifiers_
+    members = [Member(pair, _as_given, calibrated.classes_) for pair in pairs]
+    return _numbered(members, "calibrated"), _as_given
+
+
+# kind: (its fitted attribute, how it is opened); subclasses count
+_KINDS = {
+    RandomForestClassifier: ("estimators_", _open_forest),
+    ExtraTreesClassifier: ("estimators_", _open_forest),
+    BaggingClassifier: ("estimators_", _open_bagging),
+    VotingClassifier: ("named_estimators_", _open_named),
+    StackingClassifier: ("named_estimators_", _open_named),
+    CalibratedClassifierCV: ("calibrated_classifiers_", _open_calibrated),
+}
+
+
+def _as_member(model, read, ensemble, *, prefit=False, **how):
+    """Wrap a model that was fitted on codes of the labels, or beforehand on labels."""
+    known, labels = np.asarray(model.classes_), ensemble.classes_
+    if _are_codes(known, labels, prefit or isinstance(model, FrozenEstimator)):
+        own = labels[known.astype(np.intp)]
+        return Member(model, read, own, labels=labels, **how)
+    return Member(model, read, known, **how)
+
+
+def _are_codes(known, labels, prefit):
+    """Tell codes of labels from labels: a model that knows some may fit both."""
+    known = set(known.tolist())
+    return known <= set(range(len(labels))) and not (
+        prefit and known <= set(labels.tolist())
+    )
+
+
+def _numbered(members, name=None):
+    name = name or type(members[0].model).__name__.lower()
+    if len(members) == 1:
+        return {name: members[0]}
+    return {f"{name}-{number}": m for number, m in enumerate(members, start=1)}
+
+
+def _as_given(X):
+    """Leave rows to the members: some take texts, or choose columns by name."""
+    return X
+
+
+def _read_for_trees(forest, X):
+    """Check rows as the forest does, for trees that do not -> float32, C or CSR."""
+    allow_nan = get_tags(forest.estimators_[0]).input_tags.allow_nan
+    return validate_data(
+        forest,
+        X,
+        reset=False,
+        dtype=np.float32,
+        order="C",
+        accept_sparse="csr",
+        ensure_all_finite="allow-nan" if allow_nan and not issparse(X) else True,
+    )
+
+
+def _read_for_bagged(bagging, X):
+    """Check rows as the bagging does: an array, any dtype, NaN left to the members."""
+    return validate_data(
+        bagging,
+        X,
+        reset=False,
+        dtype=None,
+        accept_sparse=["csr", "csc"],
+        ensure_all_finite=False,
+    )
+
+
+def _check_is_fitted(ensemble, attribute):
+    try:
+        check_is_fitted(ensemble, attribute)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"`teachers` as {type(ensemble).__name__} is not fitted: fit it first, to "
+            "have its members as the teachers. (A search clones the teachers that "
+            "stand in its grid, which unfits them: wrap those in FrozenEstimator.)"
+        ) from error
+
+
+def _check_one_output(ensemble):
+    if any(np.ndim(value) for value in ensemble.classes_):
+        raise ValueError(
+            f"`teachers` as {type(ensemble).__name__} must predict one label a row, "
+            "but its `classes_` are those of several outputs: "
+            f"{ensemble.classes_!r}."
+        )
+
+
+def _warn_of_weights(ensemble, stacklevel):
+    weights = getattr(ensemble, "weights", None)  # of a VotingClassifier
+    if weights is not None and np.ptp(weights) > 0:
+        warnings.warn(
+            f"`weights` of the {type(ensemble).__name__} are not used: its members are "
+            "teachers that count as equals. Pass it in a list, to have it answer as "
+            "one teacher with its weights.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )

@@ -1,0 +1,730 @@
+"""A fitted ensemble opened: its members answer alone, in the ensemble's labels."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_blobs
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from sk_ekd import _members
+from sk_ekd._members import Member, open_ensemble
+from sk_ekd._teachers import known_classes, stack_proba
+
+RESPONSES = ("predict_proba", "decision_function", "predict")
+LABELS = {
+    "codes": np.arange(3),
+    "shifted": np.array([3, 5, 9]),
+    "ambiguous": np.array([1, 2, 3]),  # 1 and 2 are codes as well
+    "strings": np.array(["a", "b", "c"]),
+    "string_codes": np.array(["0", "1", "2"]),
+}
+every_label = pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+
+
+class Voter(ClassifierMixin, BaseEstimator):
+    """A classifier that has votes only."""
+
+    def fit(self, X, y):
+        self.tree_ = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
+        self.classes_ = self.tree_.classes_
+        return self
+
+    def predict(self, X):
+        return self.tree_.predict(X)
+
+
+class Grove(RandomForestClassifier):
+    """A forest of another library."""
+
+
+def named():
+    return [
+        ("tree", DecisionTreeClassifier(max_depth=2, random_state=0)),
+        ("bayes", GaussianNB()),
+        ("logistic", LogisticRegression()),
+    ]
+
+
+def marginal():
+    return [("svc", LinearSVC(random_state=0)), ("ridge", RidgeClassifier())]
+
+
+UNFITTED = {
+    "forest": RandomForestClassifier(8, max_depth=3, random_state=0),
+    "extra_trees": ExtraTreesClassifier(8, max_depth=3, random_state=0),
+    "bagging": BaggingClassifier(
+        DecisionTreeClassifier(max_depth=3),
+        n_estimators=8,
+        max_samples=0.5,
+        random_state=0,
+    ),
+    "bagging_subsets": BaggingClassifier(
+        DecisionTreeClassifier(max_depth=3),
+        n_estimators=8,
+        max_features=2,
+        random_state=0,
+    ),
+    "bagging_drawn_twice": BaggingClassifier(
+        GaussianNB(), n_estimators=8, bootstrap_features=True, random_state=0
+    ),
+    "soft_voting": VotingClassifier(named(), voting="soft"),
+    "hard_voting": VotingClassifier([*named(), *marginal(), ("voter", Voter())]),
+    "stacking": StackingClassifier([*named(), *marginal()], cv=3),
+    "calibrated": CalibratedClassifierCV(GaussianNB(), cv=3),
+    "calibrated_once": CalibratedClassifierCV(GaussianNB(), cv=3, ensemble=False),
+}
+MEANS = [  # their probabilities are the plain mean of their members'
+    name
+    for name in UNFITTED
+    if name.startswith(("forest", "extra", "bagging", "soft", "calibrated"))
+]
+READ_ONCE = ["forest", "extra_trees", "bagging", "bagging_subsets"]
+every_ensemble = pytest.mark.parametrize("name", UNFITTED)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = make_blobs(90, n_features=4, centers=3, cluster_std=4, random_state=0)
+    return X, y
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    """Return each ensemble fitted, by its name and the first of its labels."""
+    X, y = data
+    return {
+        (name, labels[0]): clone(ensemble).fit(X, labels[y])
+        for name, ensemble in UNFITTED.items()
+        for labels in LABELS.values()
+    }
+
+
+def ask(ensemble, X, classes=None):
+    """Return the members' answers to rows -> (n, t, c)."""
+    members, read = open_ensemble(ensemble)
+    return stack_proba(
+        members, read(X), ensemble.classes_ if classes is None else classes
+    )
+
+
+def ask_forest(fitted):
+    return lambda X: ask(fitted["forest", 0], X)
+
+
+def models(ensemble):
+    return [member.model for member in open_ensemble(ensemble)[0].values()]
+
+
+# --- Names and kinds ----------------------------------------------------------------
+
+
+def test_trees_are_named_by_class_and_number(fitted):
+    members, _ = open_ensemble(fitted["forest", 0])
+    assert list(members) == [f"decisiontreeclassifier-{i}" for i in range(1, 9)]
+    assert list(open_ensemble(fitted["extra_trees", 0])[0])[-1] == (
+        "extratreeclassifier-8"
+    )
+
+
+def test_callers_names_are_kept_in_their_order(fitted):
+    assert list(open_ensemble(fitted["soft_voting", 0])[0]) == [
+        "tree",
+        "bayes",
+        "logistic",
+    ]
+    assert list(open_ensemble(fitted["stacking", 0])[0]) == [
+        *("tree", "bayes", "logistic"),
+        *("svc", "ridge"),
+    ]
+
+
+def test_calibrated_members_are_named_so(fitted):
+    assert list(open_ensemble(fitted["calibrated", 0])[0]) == [
+        f"calibrated-{i}" for i in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "name"),
+    [
+        (UNFITTED["calibrated_once"], "calibrated"),
+        (RandomForestClassifier(1, random_state=0), "decisiontreeclassifier"),
+        (BaggingClassifier(GaussianNB(), n_estimators=1), "gaussiannb"),
+    ],
+)
+def test_only_member_has_no_number(ensemble, name, data):
+    assert list(open_ensemble(clone(ensemble).fit(*data))[0]) == [name]
+
+
+@pytest.mark.parametrize("kind", [VotingClassifier, StackingClassifier])
+def test_dropped_members_are_left_out(kind, data):
+    ensemble = kind(named()).set_params(bayes="drop").fit(*data)
+    members, _ = open_ensemble(ensemble)
+    assert list(members) == ["tree", "logistic"]
+    assert models(ensemble) == ensemble.estimators_
+
+
+def test_member_dropped_after_the_fit_is_still_one(data):
+    voting = VotingClassifier(named()).fit(*data).set_params(tree="drop")
+    assert list(open_ensemble(voting)[0]) == ["tree", "bayes", "logistic"]
+
+
+def test_final_estimator_is_no_member(fitted):
+    stacking = fitted["stacking", 0]
+    assert all(model is not stacking.final_estimator_ for model in models(stacking))
+
+
+@every_ensemble
+def test_members_hold_the_fitted_models_themselves(name, fitted):
+    ensemble = fitted[name, 0]
+    own = getattr(ensemble, "estimators_", None) or ensemble.calibrated_classifiers_
+    assert all(a is b for a, b in zip(models(ensemble), own, strict=True))
+
+
+def test_subclass_is_opened(data):
+    assert len(open_ensemble(Grove(4, random_state=0).fit(*data))[0]) == 4
+
+
+def test_frozen_ensemble_is_opened(fitted, data):
+    forest = fitted["forest", "a"]
+    frozen = FrozenEstimator(FrozenEstimator(forest))
+    assert_array_equal(ask(frozen, data[0]), ask(forest, data[0]))
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        SVC(),
+        AdaBoostClassifier(n_estimators=3),
+        GradientBoostingClassifier(n_estimators=3),
+        make_pipeline(StandardScaler(), RandomForestClassifier(3)),
+        FrozenEstimator(SVC().fit([[0], [1]], [0, 1])),
+    ],
+)
+def test_any_other_classifier_is_one_teacher_and_sees_x_as_given(classifier, data):
+    teachers, read = open_ensemble(classifier.fit(*data))
+    assert teachers == {type(classifier).__name__.lower(): classifier}
+    assert read(data[0]) is data[0]
+
+
+def test_pipeline_around_a_forest_does_not_disagree(data):
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(9)).fit(*data)
+    assert ask(pipeline, data[0]).shape == (90, 1, 3)
+
+
+# --- Labels -------------------------------------------------------------------------
+
+
+@every_ensemble
+@every_label
+def test_members_speak_the_ensembles_labels(name, labels, fitted):
+    members, _ = open_ensemble(fitted[name, labels[0]])
+    for classes in known_classes(members).values():
+        assert isinstance(classes, np.ndarray)
+        assert_array_equal(classes, labels)
+        assert classes.dtype == labels.dtype
+
+
+@every_ensemble
+@every_label
+def test_answers_do_not_depend_on_how_labels_are_written(name, labels, fitted, data):
+    proba = ask(fitted[name, labels[0]], data[0])
+    assert proba.shape[::2] == (90, 3)
+    assert_allclose(proba.sum(axis=2), 1, rtol=1e-6)
+    assert_allclose(proba, ask(fitted[name, 0], data[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MEANS)
+@every_label
+def test_mean_of_the_members_is_the_ensembles_answer(name, labels, fitted, data):
+    ensemble = fitted[name, labels[0]]
+    mean = ask(ensemble, data[0]).mean(axis=1)
+    assert_allclose(mean, ensemble.predict_proba(data[0]), atol=1e-6)
+
+
+@every_label
+def test_votes_of_the_members_elect_what_hard_voting_does(labels, fitted, data):
+    voting = fitted["hard_voting", labels[0]]
+    members, read = open_ensemble(voting)
+    votes = np.array([member.predict(read(data[0])) for member in members.values()])
+    assert votes.dtype == labels.dtype
+    # on a tie, both take the first
+    elected = [labels[(v[:, None] == labels).sum(axis=0).argmax()] for v in votes.T]
+    assert_array_equal(elected, voting.predict(data[0]))
+
+
+@every_ensemble
+def test_predict_is_the_most_probable_label(name, fitted, data):
+    members, read = open_ensemble(fitted[name, 3])
+    for member in members.values():
+        if hasattr(member, "predict_proba") and hasattr(member, "predict"):
+            codes = member.predict_proba(read(data[0])).argmax(axis=1)
+            assert_array_equal(member.predict(read(data[0])), member.classes_[codes])
+
+
+@every_ensemble
+def test_member_has_exactly_the_answers_of_its_model(name, fitted):
+    for member in open_ensemble(fitted[name, 0])[0].values():
+        for response in RESPONSES:
+            assert hasattr(member, response) == hasattr(member.model, response)
+
+
+def test_answers_of_every_kind_stand_in_for_one_another(fitted):
+    members, _ = open_ensemble(fitted["hard_voting", 0])
+    first = {
+        name: next(r for r in RESPONSES if hasattr(member, r))
+        for name, member in members.items()
+    }
+    assert first["tree"] == "predict_proba"
+    assert first["svc"] == first["ridge"] == "decision_function"
+    assert first["voter"] == "predict"
+
+
+def test_two_classes_have_one_margin(data):
+    X, y = data
+    labels = np.array(["no", "yes"])[np.minimum(y, 1)]
+    voting = VotingClassifier(marginal()).fit(X, labels)
+    proba = ask(voting, X)
+    for t, model in enumerate(models(voting)):
+        assert_array_equal(proba[:, t].argmax(axis=1), model.predict(X))
+
+
+def test_margins_of_class_pairs_are_an_error(data):
+    pairs = SVC(decision_function_shape="ovo")
+    voting = VotingClassifier([("pairs", make_pipeline(pairs))]).fit(*data)
+    with pytest.raises(ValueError, match="'pairs' must have one column for each class"):
+        ask(voting, data[0])
+
+
+@every_label
+def test_class_that_a_small_bag_missed_gets_probability_zero(labels, data):
+    X, y = data
+    bagging = BaggingClassifier(
+        KNeighborsClassifier(1), n_estimators=20, max_samples=3, random_state=0
+    ).fit(X, labels[y])
+    known = [model.classes_.tolist() for model in models(bagging)]
+    assert [1, 2] in known
+    assert [0, 2] in known
+    proba = ask(bagging, X)
+    for t, codes in enumerate(known):
+        assert proba[:, t, codes].sum(axis=1) == pytest.approx(1)
+    assert_allclose(proba.mean(axis=1), bagging.predict_proba(X), atol=1e-6)
+    members, _ = open_ensemble(bagging)
+    for member, codes in zip(members.values(), known, strict=True):
+        assert_array_equal(member.classes_, labels[codes])
+        assert np.isin(member.predict(X), labels[codes]).all()
+
+
+def test_calibrated_member_that_missed_a_class_answers_over_all(data):
+    X, y = data
+    y = LABELS["strings"][y]
+    first = np.flatnonzero(y != "b"), np.arange(90)
+    ensemble = CalibratedClassifierCV(
+        GaussianNB(), cv=[first, (np.arange(90), np.arange(90))]
+    ).fit(X, y)
+    proba = ask(ensemble, X)
+    assert (proba[:, 0, 1] == 0).all()
+    assert (proba[:, 1, 1] > 0).any()
+    assert_allclose(proba.mean(axis=1), ensemble.predict_proba(X), atol=1e-6)
+
+
+# --- Members that were fitted beforehand --------------------------------------------
+
+
+def beforehand(X, y):
+    return [(name, model.fit(X, y)) for name, model in named()]
+
+
+@every_label
+def test_prefit_stack_knows_the_labels_already(labels, data):
+    X, y = data[0], labels[data[1]]
+    pairs = [*beforehand(X, y), ("svc", LinearSVC(random_state=0).fit(X, y))]
+    stacking = StackingClassifier(pairs, cv="prefit").fit(X, y)
+    members, _ = open_ensemble(stacking)
+    for name, model in pairs:
+        assert_array_equal(members[name].classes_, labels)
+        assert_array_equal(members[name].predict(X), model.predict(X))
+    assert_array_equal(ask(stacking, X), stack_proba(dict(pairs), X, labels))
+
+
+@pytest.mark.parametrize("kind", [VotingClassifier, StackingClassifier])
+@every_label
+def test_frozen_member_knows_the_labels_already(kind, labels, data):
+    X, y = data[0], labels[data[1]]
+    frozen = GaussianNB().fit(X, y)
+    ensemble = kind([("frozen", FrozenEstimator(frozen)), ("fresh", GaussianNB())]).fit(
+        X, y
+    )
+    members, _ = open_ensemble(ensemble)
+    for member in members.values():
+        assert_array_equal(member.classes_, labels)
+        assert_array_equal(member.predict(X), frozen.predict(X))
+    proba = ask(ensemble, X)
+    assert_array_equal(proba[:, 0], proba[:, 1])
+
+
+@every_label
+def test_member_that_knew_two_labels_beforehand_keeps_them(labels, data):
+    X, y = data
+    some = y < 2
+    two = GaussianNB().fit(X[some], labels[y[some]])
+    everything = GaussianNB().fit(X, labels[y])
+    voting = VotingClassifier([("two", FrozenEstimator(two)), ("all", GaussianNB())])
+    stacking = StackingClassifier([("two", two), ("all", everything)], cv="prefit")
+    for ensemble in (voting, stacking):
+        members, _ = open_ensemble(ensemble.fit(X, labels[y]))
+        assert_array_equal(members["two"].classes_, labels[:2])
+        assert_array_equal(members["two"].predict(X), two.predict(X))
+
+
+@every_label
+def test_frozen_member_inside_a_pipeline_is_told_by_its_labels(labels, data):
+    X, y = data
+    frozen = FrozenEstimator(GaussianNB().fit(X, labels[y]))
+    voting = VotingClassifier([("pipeline", make_pipeline("passthrough", frozen))])
+    members, _ = open_ensemble(voting.fit(X, labels[y]))
+    assert_array_equal(members["pipeline"].classes_, labels)
+    assert_array_equal(members["pipeline"].predict(X), frozen.predict(X))
+
+
+@every_label
+def test_prefit_member_may_know_codes_of_the_labels(labels, data):
+    X, y = data  # as XGBoost wants them
+    pairs = beforehand(X, y)
+    stacking = StackingClassifier(pairs, cv="prefit").fit(X, labels[y])
+    members, _ = open_ensemble(stacking)
+    assert_array_equal(members["bayes"].classes_, labels)
+    assert_array_equal(
+        members["bayes"].predict(X), labels[stacking.estimators_[1].predict(X)]
+    )
+
+
+@every_label
+def test_frozen_classifier_in_a_bagging_keeps_its_labels(labels, data):
+    X, y = data[0], labels[data[1]]
+    frozen = FrozenEstimator(GaussianNB().fit(X, y))
+    bagging = BaggingClassifier(frozen, n_estimators=2).fit(X, y)
+    for member in open_ensemble(bagging)[0].values():
+        assert_array_equal(member.classes_, labels)
+
+
+# --- Disagreement -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [n for n in UNFITTED if n != "calibrated_once"])
+def test_members_disagree_where_the_ensemble_is_one_teacher(name, fitted, data):
+    ensemble = fitted[name, 0]
+    assert ask(ensemble, data[0]).std(axis=1).mean() > 0.01
+    as_one = stack_proba({"one": ensemble}, data[0], ensemble.classes_)
+    assert (as_one.std(axis=1) == 0).all()
+
+
+def test_features_of_each_bagged_member_are_its_own(fitted, data):
+    bagging = fitted["bagging_subsets", 0]
+    assert len({tuple(columns) for columns in bagging.estimators_features_}) > 1
+    members, read = open_ensemble(bagging)
+    for member, columns in zip(
+        members.values(), bagging.estimators_features_, strict=True
+    ):
+        other = data[0].copy()
+        other[:, np.setdiff1d(np.arange(4), columns)] = 1e6
+        answers = [member.predict_proba(read(X)) for X in (data[0], other)]
+        assert_array_equal(*answers)
+
+
+# --- Rows ---------------------------------------------------------------------------
+
+
+def as_frame(X):
+    return pd.DataFrame(X, columns=["a", "b", "c", "d"])
+
+
+KINDS_OF_ROWS = {
+    "frame": as_frame,
+    "frame32": lambda X: as_frame(X.astype(np.float32)),
+    "fortran": np.asfortranarray,
+    "lists": np.ndarray.tolist,
+    "csr": sparse.csr_matrix,
+    "csc": sparse.csc_matrix,
+    "coo": sparse.coo_matrix,
+    "csr_array": sparse.csr_array,
+}
+
+
+@pytest.mark.parametrize("name", READ_ONCE)
+@pytest.mark.parametrize("convert", KINDS_OF_ROWS.values(), ids=KINDS_OF_ROWS)
+def test_kind_of_rows_does_not_matter(name, convert, data):
+    X, y = data
+    X = np.round(X).clip(min=0)
+    ensemble = clone(UNFITTED[name]).fit(convert(X), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        proba = ask(ensemble, convert(X))
+        assert_allclose(
+            proba.mean(axis=1), ensemble.predict_proba(convert(X)), atol=1e-6
+        )
+    plain = clone(UNFITTED[name]).fit(X, y)
+    assert_allclose(proba, ask(plain, X), atol=1e-6)
+
+
+@every_ensemble
+def test_columns_with_names_warn_of_nothing(name, data):
+    X, y = data
+    ensemble = clone(UNFITTED[name]).fit(as_frame(X), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        proba = ask(ensemble, as_frame(X))
+    assert_array_equal(proba, ask(clone(ensemble).fit(X, y), X))
+
+
+@pytest.mark.parametrize("name", READ_ONCE)
+def test_names_that_are_missing_warn_once(name, data):
+    X, y = data
+    ensemble = clone(UNFITTED[name]).fit(as_frame(X), y)
+    with pytest.warns(UserWarning, match="X does not have valid feature") as caught:
+        ask(ensemble, X)
+    assert len(caught) == 1
+
+
+@every_ensemble
+@pytest.mark.parametrize(
+    "change", [lambda X: X[["b", "a", "c", "d"]], lambda X: X[["a", "b", "c"]]]
+)
+def test_columns_that_are_reordered_or_missing_are_an_error(name, change, data):
+    X, y = data
+    ensemble = clone(UNFITTED[name]).fit(as_frame(X), y)
+    with pytest.raises(ValueError, match="feature names should match"):
+        ask(ensemble, change(as_frame(X)))
+
+
+@every_ensemble
+def test_wrong_number_of_columns_is_an_error(name, fitted, data):
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4"):
+        ask(fitted[name, 0], data[0][:, :3])
+
+
+@pytest.mark.parametrize("name", READ_ONCE)
+def test_missing_values_go_where_the_ensemble_sends_them(name, data):
+    X, y = data
+    X = X.copy()
+    X[::7, 1] = np.nan
+    ensemble = clone(UNFITTED[name]).fit(X, y)
+    assert_allclose(
+        ask(ensemble, X).mean(axis=1),
+        ensemble.predict_proba(X),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_a_forest_refuses_are_its_error(bad, fitted, data):
+    X = data[0].copy()
+    X[0, 0] = bad
+    rows = sparse.csr_matrix(X) if np.isnan(bad) else X
+    for answer in (fitted["forest", 0].predict_proba, ask_forest(fitted)):
+        with pytest.raises(ValueError, match="Input X contains"):
+            answer(rows)
+
+
+def test_sparse_rows_with_large_indices_are_an_error_as_for_the_forest(fitted, data):
+    X = sparse.csr_matrix(data[0].astype(np.float32))
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    for answer in (fitted["forest", 0].predict_proba, ask_forest(fitted)):
+        with pytest.raises(ValueError, match=r"int64|long"):
+            answer(X)
+
+
+@pytest.mark.parametrize("convert", KINDS_OF_ROWS.values(), ids=KINDS_OF_ROWS)
+def test_rows_for_trees_are_cast_once(convert, data):
+    X, y = data
+    _, read = open_ensemble(RandomForestClassifier(3).fit(convert(X), y))
+    rows = read(convert(X)).rows
+    assert rows.dtype == np.float32
+    if sparse.issparse(rows):
+        assert rows.format == "csr"
+        assert rows.indices.dtype == rows.indptr.dtype == np.intc
+    else:
+        assert type(rows) is np.ndarray
+        assert rows.flags["C_CONTIGUOUS"]
+
+
+def test_trees_do_not_check_rows_again(fitted, data, monkeypatch):
+    members, read = open_ensemble(fitted["forest", 0])
+    rows = read(data[0])
+    monkeypatch.setattr(_members, "validate_data", None)
+    for member in members.values():
+        member.predict_proba(rows)
+
+
+@every_ensemble
+def test_member_reads_other_rows_by_itself(name, fitted, data):
+    members, read = open_ensemble(fitted[name, 0])
+    for member in members.values():
+        response = next(r for r in RESPONSES if hasattr(member, r))
+        alone, among = (getattr(member, response)(X) for X in (data[0], read(data[0])))
+        assert_array_equal(alone, among)
+
+
+def test_rows_that_need_no_cast_are_not_copied(fitted, data):
+    X = data[0].astype(np.float32)
+    assert np.shares_memory(open_ensemble(fitted["forest", 0])[1](X).rows, X)
+
+
+def test_rows_are_not_written_to(fitted, data):
+    for name in UNFITTED:
+        X = data[0].copy()
+        ask(fitted[name, 0], X)
+        assert_array_equal(X, data[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["soft_voting", "hard_voting", "stacking", "calibrated"]
+)
+def test_members_of_meta_estimators_see_x_as_given(name, fitted):
+    _, read = open_ensemble(fitted[name, 0])
+    rows = object()
+    assert read(rows) is rows
+
+
+def test_bagged_members_may_read_words(data):
+    X = np.array(["low", "mid", "high"], dtype=object)[data[1]].reshape(-1, 1)
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    bagging = BaggingClassifier(model, n_estimators=3, random_state=0).fit(X, data[1])
+    proba = ask(bagging, X)
+    assert_allclose(proba.mean(axis=1), bagging.predict_proba(X), atol=1e-6)
+
+
+def test_members_may_read_texts():
+    texts, y = ["good fun", "bad fun", "good film", "bad film"] * 3, [1, 0] * 6
+    bayes = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    voting = VotingClassifier([("bayes", bayes), ("same", bayes)], voting="soft")
+    voting.fit(texts, np.array(["bad", "good"])[y])
+    proba = ask(voting, texts)
+    assert_allclose(proba.mean(axis=1), voting.predict_proba(texts), atol=1e-6)
+
+
+def test_members_may_choose_columns_by_name(data):
+    X, y = as_frame(data[0]), data[1]
+    chosen = make_column_transformer((StandardScaler(), ["a", "c"]))
+    voting = VotingClassifier(
+        [("chosen", make_pipeline(chosen, GaussianNB()))], voting="soft"
+    ).fit(X, y)
+    wider = X.assign(e=0.0)  # which the ensemble itself takes
+    assert_allclose(ask(voting, wider)[:, 0], voting.predict_proba(wider), atol=1e-6)
+
+
+# --- Objects ------------------------------------------------------------------------
+
+
+@every_ensemble
+def test_members_pickle(name, fitted, data):
+    ensemble = fitted[name, "a"]
+    members, read = pickle.loads(pickle.dumps(open_ensemble(ensemble)))
+    proba = stack_proba(members, read(data[0]), ensemble.classes_)
+    assert_array_equal(proba, ask(ensemble, data[0]))
+
+
+def test_repr_is_short_and_tells_the_model(fitted):
+    members, _ = open_ensemble(fitted["forest", 0])
+    shown = repr(members["decisiontreeclassifier-1"])
+    assert shown == "Member(DecisionTreeClassifier(...))"
+
+
+def test_members_may_be_asked_in_threads(fitted, data):
+    members, read = open_ensemble(fitted["forest", 0])
+    proba = stack_proba(members, read(data[0]), np.arange(3), n_jobs=2)
+    assert_array_equal(proba, ask(fitted["forest", 0], data[0]))
+
+
+def test_member_without_methods_has_none():
+    member = Member(object(), None, np.arange(2))
+    assert not any(hasattr(member, name) for name in (*RESPONSES, "get_params"))
+
+
+# --- Errors and warnings ------------------------------------------------------------
+
+
+@every_ensemble
+def test_unfitted_ensemble_is_an_error_that_names_it(name):
+    kind = type(UNFITTED[name]).__name__
+    with pytest.raises(NotFittedError, match=f"{kind} is not fitted: fit it first"):
+        open_ensemble(clone(UNFITTED[name]))
+
+
+def test_forest_whose_fit_failed_is_not_fitted(data):
+    forest = RandomForestClassifier(class_weight="nonsense")
+    with pytest.raises(ValueError, match="class_weight"):
+        forest.fit(*data)
+    with pytest.raises(NotFittedError, match="is not fitted"):
+        open_ensemble(forest)
+
+
+def test_frozen_unfitted_ensemble_is_an_error_that_names_it():
+    with pytest.raises(NotFittedError, match="RandomForestClassifier is not fitted"):
+        open_ensemble(FrozenEstimator(RandomForestClassifier()))
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
+def test_forest_of_several_outputs_is_an_error(kind, data):
+    X, y = data
+    forest = kind(3, random_state=0).fit(X, np.column_stack([y, y]))
+    with pytest.raises(ValueError, match=r"one label a row.*several outputs"):
+        open_ensemble(forest)
+
+
+def test_stack_of_several_outputs_is_an_error(data):
+    X, y = data
+    members = [("neighbors", KNeighborsClassifier())]
+    final = DecisionTreeClassifier()
+    many = StackingClassifier(members, final, cv=3).fit(X, np.eye(3, dtype=int)[y])
+    with pytest.raises(ValueError, match="StackingClassifier must predict one label"):
+        open_ensemble(many)
+
+
+@pytest.mark.parametrize("voting", ["soft", "hard"])
+def test_weights_of_a_voting_warn_once_that_they_are_not_used(voting, data):
+    ensemble = VotingClassifier(named(), voting=voting, weights=[1, 2, 3]).fit(*data)
+    with pytest.warns(UserWarning, match="`weights` of the VotingClass") as caught:
+        open_ensemble(ensemble)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+def test_weights_that_are_equal_are_used(data):
+    ensemble = VotingClassifier(named(), weights=[2, 2, 2]).fit(*data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_ensemble(ensemble)
+
+
+def test_weights_do_not_move_the_members(data):
+    plain = VotingClassifier(named(), voting="soft").fit(*data)
+    weighted = VotingClassifier(named(), voting="soft", weights=[9, 1, 1]).fit(*data)
+    with pytest.warns(UserWarning, match="weights"):
+        assert_array_equal(ask(weighted, data[0]), ask(plain, data[0]))
