@@ -1,7 +1,8 @@
 """Distill an ensemble of classifiers into one small, fast neural network."""
 
+from ._ask import ask_teachers
 from ._distiller import EnsembleDistiller
 from .weighting import UnifiedWeighting
 
 __version__ = "0.1.0"
-__all__ = ["EnsembleDistiller", "UnifiedWeighting"]
+__all__ = ["EnsembleDistiller", "UnifiedWeighting", "ask_teachers"]

@@ -2,54 +2,55 @@
 
 import contextlib
 import copy
+import sys
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 
 # _fit_context and _param_validation are private in scikit-learn, and what its own
 # estimators state the ranges of their parameters with: the same checks, the same errors
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
-
-# _safe_indexing is documented but private in scikit-learn: the one function that takes
-# rows of arrays, sparse matrices, DataFrames and lists alike
 from sklearn.utils import (
     Bunch,
-    _safe_indexing,
-    check_array,
     check_consistent_length,
     check_random_state,
+    compute_class_weight,
     get_tags,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._labels import (
-    as_column,
-    check_one_kind,
-    encode_labels,
-    merge_classes,
-    read_labels,
+from ._ask import (
+    check_teacher_proba,
+    draw_seed,
+    fit_or_keep,
+    is_prefit,
+    make_ask,
+    make_lookup,
+    open_teachers,
+    plan_blocks,
+    print_progress,
+    read_training,
 )
-from ._student import check_student, fit_student, seeded, student_proba
+from ._labels import as_column, check_one_kind, encode_labels, read_labels
+from ._progress import CallbackSupportMixin, Epochs, followed, with_callbacks
+from ._rows import as_rows, count_rows, take_rows
+from ._student import StudentRows, check_student, fit_student, seeded, student_proba
 from ._targets import soft_targets
-from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from .students import default_student
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
-BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
+MOST_SHOWN = 10  # teachers in the HTML representation
 
 
-class EnsembleDistiller(ClassifierMixin, BaseEstimator):
+class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Distill an ensemble of classifiers into one small, fast neural network.
 
     The student estimates the class probabilities of the teachers' ensemble, from
@@ -66,18 +67,20 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    teachers : list of classifiers, or of (str, classifier)
-        The ensemble. Anything with `predict_proba`, `decision_function` or `predict`,
-        and `classes_`, from any library. They see `X` exactly as it is given (other
-        sparse formats as CSR).
+    teachers : list of classifiers, of (str, classifier), a fitted ensemble, or None
+        Anything with `predict_proba`, `decision_function` or `predict`, and
+        `classes_`, from any library. They see `X` exactly as it is given (other sparse
+        formats as CSR). A fitted forest, Bagging, Voting, Stacking or
+        CalibratedClassifierCV of scikit-learn that is passed bare, not in a list,
+        stands for its members. None: `fit` is given their answers, `teacher_proba`.
     student : skorch classifier, Pipeline that ends in one, or None, default=None
         A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
         returns logits) or `NLLLoss` (probabilities), or a
         :class:`skorch.NeuralNetBinaryClassifier`; cloned, never fitted in place. Where
         the module takes `in_features` and `out_features` and they are unset, they are
         set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
-        unless `iterator_train__shuffle` says otherwise; the net's `train_split` is not
-        used, so its callbacks can monitor the `train_loss` only. None is
+        unless `iterator_train__shuffle` says otherwise; `validation_fraction` takes the
+        place of the net's `train_split`. None is
         :func:`sk_ekd.students.default_student`.
     cv : "prefit", int, splitter or iterable, default="prefit"
         "prefit": the teachers are fitted, and used as they are. Else clones are fitted
@@ -95,9 +98,21 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
         Softens the teachers and the student in the distillation term.
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes, by which the sample weights of labeled rows are
+        multiplied. "balanced": inversely proportional to the labeled rows of a class.
+    classes : array-like of shape (n_classes,), default=None
+        All classes, sorted, where `y` and the teachers do not show them all. None: the
+        labels in `y` and the teachers' classes.
     unlabeled_label : scalar or None, default=-1
         The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
         unknown labels too. None: there is no mark, as for real labels {-1, 1}.
+    validation_fraction : float, default=None
+        Share of the rows to hold out, stratified by label, unlabeled rows alike; a
+        class with one labeled row keeps it for training. The student's training stops
+        when its loss on them has not fallen for 10 epochs, and the best weights are
+        restored; an :class:`skorch.callbacks.EarlyStopping` among its own callbacks
+        takes the place of this rule. None: every row trains, for all epochs.
     n_jobs : int, default=None
         Number of teachers fitted (processes) or asked (threads) at the same time.
     random_state : int, RandomState instance or None, default=None
@@ -105,15 +120,19 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         gives the same student, to the bit on a CPU. Torch has one generator for a whole
         process: to fit several distillers at the same time, use processes, not threads.
     verbose : int, default=0
-        1 lets the built-in student print a line an epoch; another student has its own
-        `verbose`.
+        1 prints a line for each block of rows that the teachers answered, and lets the
+        built-in student print a line an epoch; another student has its own `verbose`.
+        From scikit-learn 1.9 on, its callbacks follow both, as in
+        ``distiller.set_callbacks(sklearn.callback.ProgressBar())``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels in `y` and the teachers' classes, sorted.
+        `classes`, or the labels in `y` and the teachers' classes, sorted. With answers
+        of no teachers to no label, the numbers of the columns.
     teachers_ : list of classifiers
         The fitted teachers; with ``cv="prefit"`` the very objects that were passed.
+        Empty where `teacher_proba` stood in for teachers that are not fitted.
     named_teachers_ : Bunch
         The same by name.
     student_ : skorch classifier or Pipeline
@@ -121,7 +140,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
         One row an epoch: `train_loss` and its terms `label_loss` and
-        `distillation_loss`, and what the student's callbacks record.
+        `distillation_loss`, and what the student's callbacks record. With
+        `validation_fraction` also `valid_loss`, its terms, and `valid_acc`, the
+        accuracy on the labeled rows that were held out.
     teacher_accuracy_ : Series of shape (n_teachers,)
         Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
@@ -158,7 +179,10 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         "weighting": [StrOptions(set(WEIGHTINGS)), callable],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "classes": ["array-like", None],
         "unlabeled_label": [str, Real, np.bool_, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -173,7 +197,10 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         weighting="unified",
         alpha=0.5,
         temperature=1.0,
+        class_weight=None,
+        classes=None,
         unlabeled_label=-1,
+        validation_fraction=None,
         n_jobs=None,
         random_state=None,
         verbose=0,
@@ -184,13 +211,17 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         self.weighting = weighting
         self.alpha = alpha
         self.temperature = temperature
+        self.class_weight = class_weight
+        self.classes = classes
         self.unlabeled_label = unlabeled_label
+        self.validation_fraction = validation_fraction
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, *, sample_weight=None):
+    @with_callbacks
+    def fit(self, X, y, *, sample_weight=None, teacher_proba=None):
         """Distill the teachers into a fresh student.
 
         Parameters
@@ -203,6 +234,11 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             Weight of each row in the loss, and with `cv` in the fits of the teachers
             whose `fit` names it (a Pipeline's does not); a row of weight 0 counts as
             removed.
+        teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
+default=None
+            The teachers' answers, columns in the order of `classes_`: the teachers are
+            neither fitted nor asked. :func:`ask_teachers` makes it, for example once
+            for all fits of a search, which takes the rows of each fold from it.
 
         Returns
         -------
@@ -211,38 +247,67 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
         """
         for stale in ("student_", "n_features_in_"):  # of an earlier fit
             vars(self).pop(stale, None)
+        task = self._init_callback_context(max_subtasks=2)
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
+        ask_seed, student_seed = draw_seed(rng), draw_seed(rng)
         weighting = _check_weighting(self.weighting)
         temperature = float(self.temperature)  # small NumPy integers would overflow
-        rows, teachers = self._read(X, y, sample_weight)
+        X = as_rows(X)
+        validate_data(self, X, y, skip_check_array=True)
+        # 6: the caller of fit, outside of its two decorators
+        teachers, read = open_teachers(self.teachers, self.cv, stacklevel=6)
+        if teacher_proba is not None:
+            teacher_proba = check_teacher_proba(
+                teacher_proba, count_rows(X), list(teachers)
+            )
+        rows = self._read(X, y, sample_weight, teachers, teacher_proba)
         student = self.student
         if student is None:
             student = default_student(rows.X, verbose=self.verbose)
         check_student(student)
+        sample_weight = self._weigh_classes(rows)
+        _warn_of_unlabeled_test_rows(self.unlabeled_label)
 
-        with seeded(_draw_seed(rng)):  # for teachers that are torch nets
-            teachers, out_of_fold = self._fit_teachers(teachers, rows, rng)
-            shape = len(teachers), len(self.classes_)
-            blocks = _ask_in_blocks(
-                teachers, rows, self.classes_, out_of_fold, self.n_jobs
-            )  # (b, t, c) each
-            mix = _mix_blocks(blocks, rows, weighting, temperature, shape)
+        with seeded(ask_seed):  # for teachers that are torch nets
+            names, ask, blocks = self._plan(
+                teachers, read, rows, teacher_proba, ask_seed
+            )
+            asking = task.subcontext(
+                task_name="ask teachers", max_subtasks=len(blocks)
+            ).call_on_fit_task_begin(estimator=self)
+            blocks = print_progress(blocks, self.verbose)
+            blocks = followed(blocks, asking, estimator=self, name="block of rows")
+            shape = len(names), len(self.classes_)
+            mix = _mix_blocks(blocks, ask, rows, weighting, temperature, shape)
+            asking.call_on_fit_task_end(estimator=self)
         self._check_something_to_learn(mix, rows)
-        self._keep_weights(mix, rows)
+        self._keep_weights(mix, rows, names)
         self._warn_of_teachers()
 
-        sample_weight = rows.sample_weight / rows.sample_weight.mean()
+        train, valid = _hold_out(
+            StudentRows(
+                rows.X,
+                rows.y,
+                mix.target,
+                sample_weight,
+                sample_weight * mix.row_weight,
+            ),
+            self.validation_fraction,
+            student_seed,
+        )
+        known = np.flatnonzero(rows.y >= 0)
+        labeled = take_rows(rows.X, known), self.classes_[rows.y[known]]
         self.student_, self.history_ = fit_student(
             student,
-            rows.X,
-            rows.y,
-            mix.target,
-            label_weight=sample_weight,
-            weight=sample_weight * mix.row_weight,
+            train,
+            valid,
             alpha=float(self.alpha),
             temperature=temperature,
-            seed=_draw_seed(rng),
+            seed=student_seed,
+            epochs=Epochs(task, self, *labeled),
         )
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def predict_proba(self, X):
@@ -259,7 +324,7 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             Columns in the order of `classes_`; rows sum to one.
         """
         check_is_fitted(self, "student_")
-        X = _as_rows(X)
+        X = as_rows(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
 
@@ -308,95 +373,84 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             sample_weight = np.asarray(sample_weight)[known]
         return accuracy_score(
             encode_labels(labels, labeled, self.classes_)[known],
-            self.predict_proba(_take(_as_rows(X), known)).argmax(axis=1),
+            self.predict_proba(take_rows(as_rows(X), known)).argmax(axis=1),
             sample_weight=sample_weight,
         )
 
-    def _read(self, X, y, sample_weight):
-        """Check the input and encode the labels -> _TrainingRows, named teachers."""
-        X = _as_rows(X)
-        validate_data(self, X, y, skip_check_array=True)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            if sample_weight.ndim != 1:
-                raise ValueError(
-                    "`sample_weight` must be a 1D array of one weight a row, got an "
-                    f"array of shape {sample_weight.shape}."
-                )
-        y = as_column(y)
-        check_consistent_length(X, y, sample_weight)
-        if not len(y):
-            raise ValueError("Found X and y with 0 samples: at least 1 is required.")
-        sample_weight, index = _check_sample_weight(sample_weight, len(y))
-        labels, labeled = read_labels(y[index], self.unlabeled_label)
-        teachers = name_teachers(self.teachers)
-        self.classes_ = self._merge_classes(labels, teachers)
-        codes = encode_labels(labels, labeled, self.classes_)
-        if self.alpha == 0 and not labeled.any():
+    def _read(self, X, y, sample_weight, teachers, teacher_proba):
+        """Check the input, find the classes, encode the labels -> TrainingRows."""
+        if not teachers and teacher_proba is None:
+            raise ValueError(
+                "`teachers` is None: pass classifiers, or their answers as "
+                "fit(X, y, teacher_proba=...)."
+            )
+        n_columns = None if teacher_proba is None else teacher_proba.shape[2]
+        rows, self.classes_ = read_training(
+            X, y, sample_weight, teachers,
+            cv=self.cv, classes=self.classes, unlabeled_label=self.unlabeled_label,
+            n_columns=n_columns,
+        )  # fmt: skip
+        if n_columns not in (None, len(self.classes_)):
+            raise ValueError(
+                f"`teacher_proba` has {n_columns} columns, but there are "
+                f"{len(self.classes_)} classes, {self.classes_.tolist()}, in y and the "
+                "teachers: name all of them in `classes`, sorted like the columns."
+            )
+        if self.alpha == 0 and not (rows.y >= 0).any():
             raise ValueError(
                 "alpha=0 learns from labels only, but y has no labeled row: raise "
                 "`alpha`, or label some rows."
             )
-        X = _take(X, index)
-        return _TrainingRows(X, codes, sample_weight, index, len(y)), teachers
+        return rows
 
-    def _is_prefit(self):
-        return isinstance(self.cv, str)
-
-    def _merge_classes(self, labels, teachers):
-        """Return the sorted union of labels and fitted teachers' classes -> (c,)."""
-        known = known_classes(
-            {
-                name: teacher
-                for name, teacher in teachers.items()
-                if self._is_prefit() or isinstance(teacher, FrozenEstimator)
-            }
-        )
-        for name, classes in known.items():
-            if self.unlabeled_label is not None and (
-                self.unlabeled_label in classes.tolist()
-            ):
+    def _weigh_classes(self, rows):
+        """Multiply sample weights by class weights, to a mean of one -> (n,)."""
+        weight, labeled = rows.sample_weight.copy(), rows.y >= 0
+        y = rows.y[labeled]
+        if self.class_weight == "balanced":
+            # not scikit-learn's: a row of weight two counts as two here
+            count = np.bincount(y, weight[labeled], minlength=len(self.classes_))
+            weight[labeled] *= count.sum() / np.count_nonzero(count) / count[y]
+        elif self.class_weight is not None:
+            each = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_[y]
+            )
+            if (each < 0).any():
                 raise ValueError(
-                    f"Teacher {name!r} knows the class {self.unlabeled_label!r}, which "
-                    "marks unlabeled rows in y: set `unlabeled_label` to another mark, "
-                    "or to None if every row is labeled or unlabeled rows are NaN or "
-                    "None."
+                    f"`class_weight` must not be negative, got {self.class_weight!r}."
                 )
-        if not self._is_prefit() and not len(labels):
+            weight[labeled] *= each[y]
+        if not weight.any():
             raise ValueError(
-                f"cv={self.cv!r} fits the teachers on labeled rows, but y has none: "
-                "label some rows, or pass fitted teachers and cv='prefit'."
+                f"`class_weight` {self.class_weight!r} leaves no row any weight."
             )
-        classes = merge_classes(labels, known)
-        if len(classes) < 2:
-            raise ValueError(
-                f"Expected at least 2 classes, got one class, {classes.tolist()}, in y "
-                "and the teachers, besides the unlabeled mark "
-                f"{self.unlabeled_label!r}. If the mark is one of your classes, set "
-                "unlabeled_label=None."
-            )
-        return classes
+        return weight / weight.mean()
 
-    def _fit_teachers(self, teachers, rows, rng):
-        """Fit clones on the labeled rows -> fitted, out-of-fold (n_labeled, t, c)."""
+    def _plan(self, teachers, read, rows, teacher_proba, seed):
+        """Fit the teachers if need be -> their names, how to ask, blocks of rows."""
         out_of_fold = None
-        if not self._is_prefit():
-            known = np.flatnonzero(rows.y >= 0)
-            y, weight = rows.y[known], rows.sample_weight[known]
-            teachers, out_of_fold = fit_teachers(
-                teachers,
-                _take(rows.X, known),
-                y,
-                self.classes_,
-                check_cv(_renumber(self.cv, rows.index[known]), y, classifier=True),
-                sample_weight=None if (weight == 1).all() else weight,
-                n_jobs=self.n_jobs,
-                random_state=rng,
-                seeded=seeded,
+        if teacher_proba is None:
+            teachers, out_of_fold = fit_or_keep(
+                teachers, rows, self.classes_, self.cv,
+                n_jobs=self.n_jobs, random_state=seed,
+            )  # fmt: skip
+            names = list(teachers)
+            ask = make_ask(
+                teachers, read, rows, self.classes_, out_of_fold, n_jobs=self.n_jobs
             )
+        else:
+            n_teachers = teacher_proba.shape[1]
+            names = list(teachers) or [f"teacher-{i + 1}" for i in range(n_teachers)]
+            teachers = teachers if is_prefit(self.cv) else {}
+            ask = make_lookup(teacher_proba, rows)
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
-        return teachers, out_of_fold
+        shape = len(names), len(self.classes_)
+        return (
+            names,
+            ask,
+            plan_blocks(rows, shape, labeled_first=out_of_fold is not None),
+        )
 
     def _check_something_to_learn(self, mix, rows):
         uses_labels = self.alpha < 1 and (rows.y >= 0).any()
@@ -409,9 +463,8 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 "or change `weighting`."
             )
 
-    def _keep_weights(self, mix, rows):
+    def _keep_weights(self, mix, rows, names):
         """Keep the weights that were used."""
-        names = list(self.named_teachers_)
         self.row_weight_ = np.zeros(rows.n_samples)
         self.row_weight_[rows.index] = mix.row_weight
         self.teacher_weight_ = pd.DataFrame(
@@ -429,9 +482,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 f"Teachers are right on fewer labeled rows than by chance, {shown}: "
                 "are their labels encoded like those in y?",
                 UserWarning,
-                stacklevel=4,  # the caller of fit, outside of its _fit_context
+                stacklevel=5,  # the caller of fit, outside of its two decorators
             )
-        seen = self._is_prefit() and mean > ALL_BUT_PERFECT
+        seen = is_prefit(self.cv) and mean > ALL_BUT_PERFECT
         if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
             warnings.warn(
                 f"The fitted teachers are right on {mean:.1%} of the labeled rows, as "
@@ -439,11 +492,11 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
                 "say little. Label rows that they have not seen, or pass unfitted "
                 "teachers and cv=5. See `teacher_accuracy_`.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def __sklearn_clone__(self):
-        if not self._is_prefit():
+        if not is_prefit(self.cv):
             return super().__sklearn_clone__()
         # scikit-learn's clone would unfit the teachers: leave them out, hand them over
         shell = copy.copy(self)
@@ -455,7 +508,9 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         with contextlib.suppress(Exception):  # teachers of other libraries have no tags
-            readers = list(self.teachers)  # of X
+            readers = [self.teachers]  # of X
+            if isinstance(self.teachers, (list, tuple)):
+                readers = list(self.teachers)
             if isinstance(self.student, Pipeline):
                 readers.append(self.student[0])
             inputs = [
@@ -466,15 +521,27 @@ class EnsembleDistiller(ClassifierMixin, BaseEstimator):
             tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
         return tags
 
-
-class _TrainingRows(NamedTuple):
-    """The rows that train: those of the caller without the ones of weight zero."""
-
-    X: object  # as the caller gave it
-    y: np.ndarray  # (n,), index of the label, -1 unlabeled
-    sample_weight: np.ndarray  # (n,)
-    index: np.ndarray  # (n,), positions in the caller's X
-    n_samples: int  # of the caller's X
+    def _sk_visual_block_(self):
+        """Show the teachers side by side, and the student under them."""
+        try:
+            # private in scikit-learn, whose own meta-estimators draw themselves by it
+            from sklearn.utils._repr_html.estimator import _VisualBlock
+        except ImportError:  # scikit-learn < 1.7
+            from sklearn.utils._estimator_html_repr import _VisualBlock
+        # what fit would refuse is shown as it is, and not warned of
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
+            shown = dict(list(teachers.items())[:MOST_SHOWN])
+            student = getattr(self, "student_", self.student)
+            blocks = [
+                _VisualBlock("parallel", list(part.values()), names=list(part))
+                for part in (shown, {"student": student or "built-in network"})
+                if part
+            ]
+            return _VisualBlock("serial", blocks, dash_wrapped=False)
+        name = type(self).__name__
+        return _VisualBlock("single", self, names=name, name_details=str(self))
 
 
 class _Mix(NamedTuple):
@@ -486,25 +553,7 @@ class _Mix(NamedTuple):
     teacher_accuracy: np.ndarray  # (t,), on the labeled rows
 
 
-def _ask_in_blocks(teachers, rows, classes, out_of_fold, n_jobs):
-    """Yield positions (b,), rows, and the teachers' answers (b, t, c), block by block.
-
-    So that memory does not grow with the number of teachers.
-    """
-    size = max(1, BLOCK_VALUES // (len(teachers) * len(classes)))
-    asked = np.arange(len(rows.y))
-    if out_of_fold is not None:
-        known, asked = np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)
-        for start in range(0, len(known), size):
-            block = slice(start, start + size)
-            yield known[block], _take(rows.X, known[block]), out_of_fold[block]
-    for start in range(0, len(asked), size):
-        index = asked[start : start + size]
-        X = _take(rows.X, index)
-        yield index, X, stack_proba(teachers, X, classes, n_jobs=n_jobs)
-
-
-def _mix_blocks(blocks, rows, weighting, temperature, shape):
+def _mix_blocks(blocks, ask, rows, weighting, temperature, shape):
     """Weigh and mix the teachers' answers, block by block -> _Mix."""
     n_teachers, n_classes = shape
     known = rows.y >= 0
@@ -513,7 +562,8 @@ def _mix_blocks(blocks, rows, weighting, temperature, shape):
     row_weight = np.empty(len(rows.y))
     teacher_weight = np.empty((known.sum(), n_teachers), dtype=np.float32)
     hits = np.zeros(n_teachers)
-    for index, X, proba in blocks:
+    for index in blocks:
+        X, proba = ask(index)
         y, labeled = rows.y[index], known[index]
         proba.flags.writeable = False  # a weighting looks, and changes nothing
         weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
@@ -526,32 +576,64 @@ def _mix_blocks(blocks, rows, weighting, temperature, shape):
         return _Mix(target, row_weight, teacher_weight, hits / known.sum())
 
 
+def _hold_out(rows, fraction, seed):
+    """Split off a validation part, stratified by label, known or not -> train, valid.
+
+    The first row of each label trains: scikit-learn's stratified splitters refuse a
+    class with one row, or a part that is smaller than the number of classes.
+    """
+    if fraction is None:
+        return rows, None
+    order = check_random_state(seed).permutation(len(rows.y))
+    order = order[np.argsort(rows.y[order], kind="stable")]
+    rest = order[1:][np.diff(rows.y[order]) == 0]
+    n_held = min(round(fraction * len(rows.y)), len(rest))
+    if not n_held:
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(rows.y)} rows holds out none: "
+            "raise it, or set it to None."
+        )
+    spread = ((np.arange(n_held) + 0.5) * len(rest) / n_held).astype(int)
+    held = np.zeros(len(rows.y), dtype=bool)
+    held[rest[spread]] = True
+    return tuple(
+        StudentRows(
+            take_rows(rows.X, np.flatnonzero(part)),
+            *(column[part] for column in rows[1:]),
+        )
+        for part in (~held, held)
+    )
+
+
+def _warn_of_unlabeled_test_rows(unlabeled_label):
+    """Warn where a scikit-learn search takes unlabeled rows to test the fit on.
+
+    The fit alone cannot see them, and the scorer takes the mark for a class; so look
+    at who calls. Where scikit-learn renames its function, nothing is said.
+    """
+    frame = sys._getframe()
+    while frame := frame.f_back:
+        if frame.f_code.co_name in ("_fit_and_score", "_fit_and_predict") and (
+            frame.f_globals.get("__name__") == "sklearn.model_selection._validation"
+        ):
+            y = as_column(frame.f_locals["y"])[frame.f_locals["test"]]
+            _, labeled = read_labels(y, unlabeled_label)
+            if not labeled.all():
+                warnings.warn(
+                    "This cross-validation tests the fit on rows without a label: "
+                    f"scikit-learn takes {unlabeled_label!r} for a class, and its "
+                    "scores are wrong. Pass cv=SemiSupervisedSplit(5) from "
+                    "sk_ekd.model_selection.",
+                    UserWarning,
+                    stacklevel=5,  # once for all fits, since always from one line
+                )
+            return
+
+
 def _ignores_correctness(weighting):
     if isinstance(weighting, UnifiedWeighting):
         return weighting.teacher == weighting.labeled == "uniform"
     return weighting in ("uniform", WEIGHTINGS["uniform"])
-
-
-def _draw_seed(rng):
-    return rng.randint(np.iinfo(np.int32).max)
-
-
-def _renumber(cv, known):
-    """Let the train and test positions of an iterable count the labeled rows only."""
-    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
-        return cv
-    return [
-        tuple(
-            np.searchsorted(known, np.intersect1d(_positions(part), known))
-            for part in (train, test)
-        )
-        for train, test in cv
-    ]
-
-
-def _positions(part):
-    part = np.asarray(part)
-    return np.flatnonzero(part) if part.dtype == bool else part
 
 
 def _check_weighting(weighting):
@@ -581,42 +663,3 @@ def _check_weight(weight, shape):
             f"{weight.dtype}{values}."
         )
     return weight
-
-
-def _check_sample_weight(sample_weight, n_samples):
-    """Return the weights that are not zero, and the positions of their rows."""
-    if sample_weight is None:
-        return np.ones(n_samples), np.arange(n_samples)
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if (weight < 0).any() or not weight.any():
-        raise ValueError(
-            "Sample weights must be non-negative and must not all be zero, got values "
-            f"from {weight.min()} to {weight.max()}."
-        )
-    kept = np.flatnonzero(weight)
-    return weight[kept], kept
-
-
-def _as_rows(X):
-    """Return X itself, unless its rows could not be taken by position."""
-    if issparse(X):
-        return X.tocsr()  # scikit-learn cannot take rows of COO, BSR and DIA
-    if not hasattr(X, "shape") and not isinstance(X, (list, tuple)):
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray) and not X.ndim:
-        raise ValueError(f"Expected a 2D array of rows, got {X.item()!r}.")
-    if isinstance(X, np.ndarray) and X.ndim < 2 and X.dtype.kind in "biuf":
-        raise ValueError(
-            f"Expected a 2D array of rows, got an array of shape {X.shape}. Reshape "
-            "your data with X.reshape(-1, 1) if it has a single feature, or "
-            "X.reshape(1, -1) if it is a single row."
-        )
-    return X
-
-
-def _take(X, index):
-    """Return the rows at sorted, unique positions; all of them as they are."""
-    n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
-    return X if len(index) == n_samples else _safe_indexing(X, index)

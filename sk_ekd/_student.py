@@ -4,6 +4,7 @@ import inspect
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,15 +16,18 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, gen_batches
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from skorch.utils import to_numpy
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 UNLABELED = -1
-LOSS_TERMS = "sk_ekd_loss_terms"  # the callback
+OWN = "sk_ekd_"  # callbacks of ours, which do not stay
+VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
+PATIENCE = 10  # epochs without a lower loss on the validation part
 PREDICT_ROWS = 16384  # rows of one forward pass at prediction
 
 # --- The loss -----------------------------------------------------------------------
@@ -44,6 +48,7 @@ class _DistillationLoss:
         self.alpha = alpha
         self.temperature = temperature
         self.terms = []  # of each batch of the epoch: rows, label and distillation loss
+        self.valid_terms = []  # the same, labeled rows, and how many of them are right
 
     def forward(self, output, rows):
         """Return the mean loss of a batch of packed rows, see `pack_rows`."""
@@ -59,9 +64,12 @@ class _DistillationLoss:
             kl = F.kl_div(log_student, target, reduction="none").sum(dim=1)  # (b,)
             scale = self.alpha * self.temperature**2
             distillation_loss = scale * (weight * kl).mean()
+        terms = len(rows), label_loss.detach(), distillation_loss.detach()
         if self.training:
-            terms = label_loss.detach(), distillation_loss.detach()
-            self.terms.append((len(rows), *terms))
+            self.terms.append(terms)
+        else:
+            hit = self.logits(output).argmax(dim=1) == label  # never, where unlabeled
+            self.valid_terms.append((*terms, (label != UNLABELED).sum(), hit.sum()))
         return label_loss + distillation_loss
 
     def label_loss(self, output, label):
@@ -101,10 +109,19 @@ _LOSSES = {
 
 
 class _LossTerms(Callback):
-    """Write the two terms of the loss into the history, read once an epoch."""
+    """Write the terms of the loss into the history, read once an epoch."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+        self.best_accuracy = -1.0
+
+    def __getstate__(self):  # for a Checkpoint that pickles the net
+        return {}
 
     def on_epoch_begin(self, net, **kwargs):
         net.criterion_.terms.clear()
+        net.criterion_.valid_terms.clear()
+        self.epochs.begin()
 
     def on_epoch_end(self, net, **kwargs):
         if not net.criterion_.terms:
@@ -113,10 +130,36 @@ class _LossTerms(Callback):
                 "larger than the number of rows, or its get_loss does not call its "
                 "criterion, which the distillation loss takes the place of."
             )
-        rows, *terms = zip(*net.criterion_.terms, strict=True)
+        self._record(net.history, "", *zip(*net.criterion_.terms, strict=True))
+        if net.criterion_.valid_terms:
+            *terms, labeled, hits = zip(*net.criterion_.valid_terms, strict=True)
+            self._record(net.history, "valid_", *terms)
+            accuracy = float(sum(hits).double() / sum(labeled))  # NaN of no labels
+            net.history.record("valid_acc", accuracy)
+            net.history.record("valid_acc_best", accuracy > self.best_accuracy)
+            self.best_accuracy = max(accuracy, self.best_accuracy)
+
+    @staticmethod
+    def _record(history, prefix, rows, *terms):
         for name, term in zip(("label", "distillation"), terms, strict=True):
             batches = torch.stack(term).double().cpu().numpy()
-            net.history.record(f"{name}_loss", float(np.average(batches, weights=rows)))
+            mean = float(np.average(batches, weights=rows))
+            history.record(f"{prefix}{name}_loss", mean)
+
+
+class _EpochEnd(Callback):
+    """Let whoever follows the epochs stop them; the last of the callbacks."""
+
+    def __init__(self, epochs, student):
+        self.epochs = epochs
+        self.student = student
+
+    def __getstate__(self):  # for a Checkpoint that pickles the net
+        return {}
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.epochs.end(self.student):
+            raise KeyboardInterrupt  # which skorch takes for the end of the training
 
 
 # --- Rows in memory -----------------------------------------------------------------
@@ -153,7 +196,7 @@ def _unpack_rows(rows):
 class _MemoryRows(torch.utils.data.Dataset):
     """X and packed rows as tensors on the device; sparse X stays sparse."""
 
-    def __init__(self, X, rows, device):
+    def __init__(self, X, rows, *, device):
         self.X = X if issparse(X) else torch.from_numpy(X).to(device)
         self.rows = rows.to(device)
         self.device = device
@@ -188,6 +231,16 @@ class _MemoryBatches:
                 yield self.dataset[index]
 
 
+def _valid_batches(dataset, **options):
+    """Iterate over the validation part in memory, and over other rows as skorch does.
+
+    Callbacks may ask the net about rows of their own.
+    """
+    if not isinstance(dataset, _MemoryRows):
+        return DataLoader(dataset, **options)
+    return _MemoryBatches(dataset, batch_size=options["batch_size"], shuffle=False)
+
+
 # --- Fit ----------------------------------------------------------------------------
 
 
@@ -199,29 +252,35 @@ _FLOAT32 = {
 }
 
 
-def fit_student(
-    student, X, y, target, *, label_weight, weight, alpha, temperature, seed
-):
+class StudentRows(NamedTuple):
+    """What the student learns from, or is validated on."""
+
+    X: object  # as the caller gave it
+    y: np.ndarray  # (n,), index of the label, -1 unlabeled
+    target: np.ndarray  # (n, c), soft targets; rows sum to one
+    label_weight: np.ndarray  # (n,), of the label term
+    weight: np.ndarray  # (n,), of the distillation term
+
+
+def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
     """Fit a clone of the student to labels and soft targets.
 
     Parameters
     ----------
     student : skorch classifier, or Pipeline that ends in one
-        Not changed.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
-        Rows; a Pipeline gets them as they are, a net as float32.
-    y : ndarray of shape (n_samples,), dtype int64
-        Index of the label, -1 where it is unknown.
-    target : ndarray of shape (n_samples, n_classes), dtype float32
-        Soft targets; rows sum to one.
-    label_weight, weight : ndarray of shape (n_samples,)
-        Weights of the label term and of the distillation term.
+        Not changed. A Pipeline gets the rows as they are, a net as float32.
+    train : StudentRows
+        Rows to learn from.
+    valid : StudentRows or None
+        Rows to stop by.
     alpha : float
         Share of the distillation term.
     temperature : float
-        The temperature that `target` is softened by.
+        The temperature that the targets are softened by.
     seed : int
         Seeds torch for this fit; the global generators are left as they were.
+    epochs : Epochs
+        Who follows the epochs.
 
     Returns
     -------
@@ -232,18 +291,19 @@ def fit_student(
     """
     student = clone(student)
     steps, net = _split_student(student)
-    # a supervised step gets the label where it is known, else the ensemble's choice
-    choice = np.where(y == UNLABELED, target.argmax(axis=1), y)
     with seeded(seed, net.device):
         if steps:
-            X = _seed_params(steps, seed).fit_transform(X, choice)
-        Z = _as_matrix(X)
-        if len(y) != Z.shape[0]:
-            raise ValueError(
-                "The student's preprocessing must keep every row, got "
-                f"{Z.shape[0]} rows from {len(y)}."
+            # a supervised step gets the label where it is known, else the ensemble's
+            # choice
+            y, choice = train.y, train.target.argmax(axis=1)
+            Z = _seed_params(steps, seed).fit_transform(
+                train.X, np.where(y == UNLABELED, choice, y)
             )
-        _train(net, Z, pack_rows(y, label_weight, weight, target), alpha, temperature)
+            train = train._replace(X=Z)
+            if valid is not None:
+                valid = valid._replace(X=steps.transform(valid.X))
+        train, valid = (part and _pack(part) for part in (train, valid))
+        _train(net, train, valid, alpha, temperature, epochs, student)
     history = _tidy(net.history)
     last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
     if not np.isfinite(last):
@@ -251,7 +311,7 @@ def fit_student(
             f"The student's training diverged: its last train_loss is {last}. "
             f"Lower its lr (now {net.lr}) or scale its inputs.",
             ConvergenceWarning,
-            stacklevel=4,  # the caller of EnsembleDistiller.fit
+            stacklevel=5,  # the caller of EnsembleDistiller.fit
         )
     if isinstance(student, Pipeline):
         # so that the fitted pipeline answers by itself, whatever its steps return
@@ -260,6 +320,17 @@ def fit_student(
         student.steps = [*before, ("float32", cast), student.steps[-1]]
         return student, history
     return net, history
+
+
+def _pack(part):
+    """Return inputs and packed rows of a part -> (n, ...), (n, 3 + c)."""
+    Z = _as_matrix(part.X)
+    if len(part.y) != Z.shape[0]:
+        raise ValueError(
+            "The student's preprocessing must keep every row, got "
+            f"{Z.shape[0]} rows from {len(part.y)}."
+        )
+    return Z, pack_rows(part.y, part.label_weight, part.weight, part.target)
 
 
 def check_student(student):
@@ -303,34 +374,81 @@ def _seed_params(steps, seed):
     return steps.set_params(**dict.fromkeys(unset, seed))
 
 
-def _train(net, X, rows, alpha, temperature):
+def _train(net, train, valid, alpha, temperature, epochs, student):
     """Train the net in place, and leave it as the user configured it."""
-    own = {
-        name: getattr(net, name)
-        for name in ("criterion", "train_split", "callbacks", "iterator_train")
-    }
+    changed = (
+        "criterion",
+        "train_split",
+        "callbacks",
+        "iterator_train",
+        "iterator_valid",
+    )
+    own = {name: getattr(net, name) for name in changed}
+    accuracy = vars(net).get(VALID_ACC, "default")
+    X, rows = train
     n_classes = rows.shape[1] - 3
+    if valid is not None and net.callbacks == "disable":
+        raise ValueError(
+            "`validation_fraction` stops the training by a callback, but the student "
+            "has callbacks='disable': set either to None."
+        )
     loss, kwargs = _matching_loss(net)
     net.criterion = partial(loss, alpha=alpha, temperature=temperature, **kwargs)
-    net.train_split = None  # soft targets cannot be stratified
     if net.callbacks != "disable":
-        # first, since EarlyStopping ends an epoch for the callbacks after it
-        net.callbacks = [(LOSS_TERMS, _LossTerms), *(net.callbacks or [])]
+        net.callbacks = [
+            # first, since EarlyStopping ends an epoch for the callbacks after it
+            (OWN + "terms", _LossTerms(epochs)),
+            *(net.callbacks or []),
+            *_stopping(net, valid),
+            (OWN + "end", _EpochEnd(epochs, student)),
+        ]
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
     _set_width(net, X.shape[1:], n_classes)
+    if valid is not None:
+        # the y are packed rows, which the default accuracy would take for labels
+        net.set_params(**{VALID_ACC: None})
     net.initialize()
     _check_output(net, X, n_classes)
-    _run_epochs(net, _training_data(net, X, rows))
+    make_dataset = _choose_dataset(net)
+    net.train_split = None  # soft targets cannot be stratified
+    if valid is not None:
+        net.train_split = predefined_split(make_dataset(*valid))
+    epochs.start(net.max_epochs)
+    _run_epochs(net, make_dataset(X, rows))
+    epochs.finish()
 
     vars(net).pop("classes_inferred_", None)
     for name, value in own.items():
         setattr(net, name, value)
+    if accuracy == "default":
+        vars(net).pop(VALID_ACC, None)
     if net.callbacks != "disable":
-        net.callbacks_ = [cb for cb in net.callbacks_ if cb[0] != LOSS_TERMS]
+        net.callbacks_ = [cb for cb in net.callbacks_ if not cb[0].startswith(OWN)]
     net.initialize_criterion()  # the user's own, so that the net stands by itself
     # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
     net.optimizer_.state.clear()
+
+
+def _stopping(net, valid):
+    """Return the rule to stop by, unless the user has one or there is no such part."""
+    callbacks = [cb[1] if isinstance(cb, tuple) else cb for cb in net.callbacks or []]
+    for callback in callbacks:
+        if (
+            isinstance(callback, EpochScoring)
+            and isinstance(callback.scoring, str)
+            and (callback.on_train or valid is not None)
+        ):
+            raise ValueError(
+                f"EpochScoring({callback.scoring!r}) cannot score the student in "
+                "training, where y are soft targets: monitor valid_loss or valid_acc, "
+                "which `validation_fraction` brings, or give it a callable that brings "
+                "its own rows."
+            )
+    kinds = [cb if isinstance(cb, type) else type(cb) for cb in callbacks]
+    if valid is None or any(issubclass(kind, EarlyStopping) for kind in kinds):
+        return []
+    return [(OWN + "stop", EarlyStopping(patience=PATIENCE, load_best=True))]
 
 
 def _run_epochs(net, dataset):
@@ -342,8 +460,8 @@ def _run_epochs(net, dataset):
             raise
         raise ValueError(
             f"A callback of the student monitors a validation score ({error}), but "
-            "there is no validation part: let it monitor the train_loss, as in "
-            "EarlyStopping(monitor='train_loss')."
+            "there is no validation part: set `validation_fraction`, or let it "
+            "monitor the train_loss, as in EarlyStopping(monitor='train_loss')."
         ) from error
     if len(net.history) and "train_batch_count" not in net.history[-1]:
         raise KeyboardInterrupt  # skorch swallows it, and would return half a student
@@ -439,12 +557,12 @@ def _check_nonlinearity(net, output):
             "expects logits and applies its own: the student will be far too unsure. "
             "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
             UserWarning,
-            stacklevel=7,  # the caller of EnsembleDistiller.fit
+            stacklevel=8,  # the caller of EnsembleDistiller.fit
         )
 
 
-def _training_data(net, X, rows):
-    """Return rows in memory, or the Dataset and loader that the user set on the net."""
+def _choose_dataset(net):
+    """Return rows in memory, or the Dataset that the user set on the net."""
     options = net.get_params_for("iterator_train")
     if (
         net.dataset is Dataset
@@ -453,13 +571,15 @@ def _training_data(net, X, rows):
         and options.keys() <= _MemoryBatches.options
     ):
         net.iterator_train = _MemoryBatches
-        return _MemoryRows(X, rows, net.device or "cpu")
+        if net.iterator_valid is DataLoader:
+            net.iterator_valid = _valid_batches
+        return partial(_MemoryRows, device=net.device or "cpu")
     if not callable(net.dataset):
         raise ValueError(
             "The student's `dataset` is an initialized Dataset, which cannot carry "
             "the soft targets: pass its class."
         )
-    return net.get_dataset(X, rows)
+    return net.get_dataset
 
 
 @contextmanager

@@ -244,6 +244,8 @@ def _named(name, task):
 
 def _check_one_against_rest(name, teacher):
     """Raise for margins of class pairs: three pairs look like three classes."""
+    while isinstance(teacher, FrozenEstimator):  # which hides the parameters
+        teacher = teacher.estimator
     params = teacher.get_params() if hasattr(teacher, "get_params") else {}
     ovo = any(
         p.split("__")[-1] == "decision_function_shape" and v == "ovo"

@@ -13,12 +13,30 @@ import sk_ekd
 
 PACKAGE = Path(sk_ekd.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
-STAGES = [m for m in MODULES if m not in ("__init__", "_distiller")]
+# what wires the stages, or looks at a fitted distiller, and what it may import
+SHELLS = {
+    "__init__": {"_ask", "_distiller", "weighting"},
+    "_ask": {"_labels", "_members", "_rows", "_student", "_teachers"},
+    "_distiller": {
+        "_ask", "_labels", "_progress", "_rows", "_student", "_targets", "students",
+        "weighting",
+    },
+    "_display": {"_ask", "_labels", "_report", "weighting"},
+    "_report": {"_ask", "_labels"},
+    "inspection": {"_display", "_report"},
+    "model_selection": {"_labels"},
+}  # fmt: skip
+STAGES = [m for m in MODULES if m not in SHELLS]
 MAY_IMPORT_TORCH = {"_student", "students"}
 PRIVATE_SKLEARN = {
-    "_distiller": {"_fit_context", "_param_validation", "_safe_indexing"},
+    "_distiller": {
+        "_fit_context", "_param_validation",
+        "_VisualBlock", "_estimator_html_repr", "_repr_html",
+    },
+    "_report": {"_safe_indexing"},
+    "_rows": {"_safe_indexing"},
     "_teachers": {"_safe_indexing"},
-}
+}  # fmt: skip
 
 
 def imports(module):
@@ -37,6 +55,12 @@ def imports(module):
 def test_stage_imports_no_sibling(module):
     siblings = [m for m, _ in imports(module) if m.startswith((".", "sk_ekd"))]
     assert siblings == []
+
+
+@pytest.mark.parametrize("module", SHELLS)
+def test_shell_imports_the_documented_siblings(module):
+    siblings = {m.lstrip(".") for m, _ in imports(module) if m.startswith(".")}
+    assert siblings <= SHELLS[module]
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - MAY_IMPORT_TORCH))
@@ -60,11 +84,19 @@ def test_private_names_of_scikit_learn_are_the_known_ones(module):
 def test_layout_is_the_documented_one():
     assert MODULES == [
         "__init__",
+        "_ask",
+        "_display",
         "_distiller",
         "_labels",
+        "_members",
+        "_progress",
+        "_report",
+        "_rows",
         "_student",
         "_targets",
         "_teachers",
+        "inspection",
+        "model_selection",
         "students",
         "weighting",
     ]
@@ -122,9 +154,10 @@ def test_documented_parameters_and_defaults_are_the_signatures(member):
 
 
 def test_public_names_are_listed():
-    for module in (sk_ekd, sk_ekd.weighting, sk_ekd.students):
+    for name in ("inspection", "model_selection", "students", "weighting"):
+        module = import_module(f"sk_ekd.{name}")
         assert all(hasattr(module, name) for name in module.__all__)
-    assert sorted(sk_ekd.__all__) == ["EnsembleDistiller", "UnifiedWeighting"]
+    assert sk_ekd.__all__ == ["EnsembleDistiller", "UnifiedWeighting", "ask_teachers"]
 
 
 def test_version_is_that_of_the_metadata():

@@ -182,10 +182,10 @@ TEACHERS = [
         r"`teachers` is empty: pass at least one classifier",
     ),
     (
-        "teacher not in a list",
-        lambda w: fit(w, teachers=w.teachers[0]),
-        TypeError,
-        r"`teachers` must be a list of classifiers.*got GaussianNB.*in a list",
+        "bare teacher to be fitted",
+        lambda w: fit(w, teachers=GaussianNB(), cv=5),
+        ValueError,
+        r"cv=5 fits a list of teachers, got a bare GaussianNB: pass \[GaussianNB",
     ),
     (
         "teachers in a dict",
@@ -540,7 +540,8 @@ SAMPLE_WEIGHT = [
         "weights too short",
         lambda w: fit(w, sample_weight=np.ones(59)),
         ValueError,
-        r"inconsistent numbers of samples: \[60, 60, 59\]",
+        r"`sample_weight` must be a 1D array of one weight a row, shape \(60,\), got .*"
+        r"shape \(59,\)",
     ),
     (
         "weight negative",

@@ -9,8 +9,14 @@ import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.ensemble import (
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -20,11 +26,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 from sklearn.svm import SVC
-from skorch import NeuralNetClassifier
-from skorch.callbacks import Callback
+from sklearn.tree import DecisionTreeClassifier
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
+from skorch.dataset import ValidSplit
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, UnifiedWeighting
+from sk_ekd import EnsembleDistiller, UnifiedWeighting, ask_teachers
 from sk_ekd._teachers import stack_proba
 from sk_ekd.students import MLP
 from sk_ekd.weighting import Rows, disagreement, uniform
@@ -282,6 +290,262 @@ def test_class_that_no_teacher_knows_is_learned_from_labels(world):
     )
     assert_array_equal(distiller.classes_, [0, 1, 2])
     assert (distiller.predict(world.X)[world.truth == 2] == 2).mean() > 0.7
+
+
+# --- Weights of classes -------------------------------------------------------------
+
+
+def test_balanced_classes_weigh_alike_on_labeled_rows(world):
+    rare = np.where((world.y == 0) & (np.arange(400) % 5 > 0), -1, world.y)
+    count = np.bincount(rare[rare >= 0])
+    student = make_net(batch_size=-1, module__dropout=0.0, optimizer=torch.optim.SGD)
+    balanced = world.distill(y=rare, class_weight="balanced", student=student)
+    by_hand = dict(enumerate((rare >= 0).sum() / 3 / count))
+    for same in (
+        world.distill(y=rare, class_weight=by_hand, student=student),
+        world.distill(
+            y=rare,
+            student=student,
+            sample_weight=[by_hand.get(label, 1) for label in rare],
+        ),
+    ):
+        assert_allclose(
+            same.predict_proba(world.X), balanced.predict_proba(world.X), atol=1e-5
+        )
+    plain = world.distill(y=rare, student=student)
+    assert balanced.predict_proba(world.X)[:, 0].mean() > (
+        plain.predict_proba(world.X)[:, 0].mean()
+    )
+
+
+def test_balance_counts_a_row_of_weight_two_twice(world):
+    twice = np.r_[np.arange(400), np.flatnonzero(world.y == 1)]
+    student = make_net(batch_size=-1, module__dropout=0.0, optimizer=torch.optim.SGD)
+    options = {"student": student, "class_weight": "balanced"}
+    weighted = world.distill(sample_weight=np.bincount(twice), **options)
+    repeated = world.distill(X=world.X[twice], y=world.y[twice], **options)
+    assert_allclose(
+        weighted.predict_proba(world.X), repeated.predict_proba(world.X), atol=1e-5
+    )
+
+
+def test_class_weight_goes_by_the_label(world):
+    names = np.array(["cat", "dog", "emu"])
+    y = np.array([names[c] if c >= 0 else -1 for c in world.y], dtype=object)
+    teachers = [GaussianNB()]
+    words = world.distill(y=y, teachers=teachers, cv=2, class_weight={"dog": 3.0})
+    codes = world.distill(teachers=teachers, cv=2, class_weight={1: 3.0})
+    assert_array_equal(words.predict_proba(world.X), codes.predict_proba(world.X))
+
+
+# --- A validation part --------------------------------------------------------------
+
+
+class Watch(Callback):
+    """Keep the y of the rows that train, and of those that validate."""
+
+    train, valid = set(), set()
+
+    def on_train_begin(self, net, **kwargs):
+        Watch.train, Watch.valid = [], []
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        (Watch.train if training else Watch.valid).append(batch[1][:, 0].numpy())
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_validation_part_is_stratified_and_unlabeled_rows_alike(world, fraction):
+    student = make_net(callbacks=[Watch], max_epochs=1)
+    world.distill(validation_fraction=fraction, student=student)
+    train, valid = (
+        np.concatenate(y).astype(int) + 1 for y in (Watch.train, Watch.valid)
+    )
+    assert len(train) + len(valid) == 400
+    assert len(valid) == round(400 * fraction)
+    assert_array_equal(
+        np.bincount(train) + np.bincount(valid), np.bincount(world.y + 1)
+    )
+    assert_allclose(np.bincount(valid), fraction * np.bincount(world.y + 1), atol=1.5)
+
+
+def test_class_with_one_labeled_row_keeps_it_for_training(world):
+    y = np.where(world.y == 2, -1, world.y)
+    y[np.flatnonzero(world.truth == 2)[0]] = 2
+    student = make_net(callbacks=[Watch], max_epochs=1)
+    world.distill(y=y, validation_fraction=0.9, student=student)
+    assert set(np.concatenate(Watch.train)) == {-1, 0, 1, 2}
+    assert 2 not in np.concatenate(Watch.valid)
+
+
+def test_no_row_is_held_out_by_default(world):
+    world.distill(student=make_net(callbacks=[Watch], max_epochs=1))
+    assert len(np.concatenate(Watch.train)) == 400
+    assert Watch.valid == []
+
+
+def test_training_stops_early_with_the_best_weights(world):
+    student = make_net(
+        max_epochs=400, module__hidden=(256,), module__dropout=0.0, lr=0.01
+    )
+    noise = np.random.RandomState(0).permutation(world.truth)  # nothing to learn
+    distiller = world.distill(
+        y=noise, alpha=0.0, validation_fraction=0.3, student=student
+    )
+    history = distiller.history_
+    best = history["valid_loss"].idxmin()
+    assert len(history) == best + 1 + 10 < 400
+    # one epoch more than the best would give other weights
+    again = world.distill(
+        y=noise, alpha=0.0, validation_fraction=0.3,
+        student=clone(student).set_params(max_epochs=int(best) + 1),
+    )  # fmt: skip
+    assert_array_equal(distiller.predict_proba(world.X), again.predict_proba(world.X))
+
+
+def test_validation_is_in_the_history(world):
+    student = make_net(max_epochs=8)
+    history = world.distill(validation_fraction=0.25, student=student).history_
+    assert_allclose(
+        history["valid_label_loss"] + history["valid_distillation_loss"],
+        history["valid_loss"],
+        rtol=1e-5,
+    )
+    assert history["valid_acc"].between(0, 1).all()
+    assert history["valid_acc_best"].iloc[0]
+    unlabeled = world.distill(
+        y=np.full(400, -1), validation_fraction=0.25, student=student
+    )
+    assert unlabeled.history_["valid_acc"].isna().all()
+    assert (unlabeled.history_["valid_label_loss"] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["binary", "pipeline", "sparse"])
+def test_validation_with_every_kind_of_student(world, kind):
+    X, y, teachers = world.X, world.y, world.teachers
+    student = make_net(max_epochs=12)
+    if kind == "binary":
+        y, teachers = np.where(y > 1, -1, y), [GaussianNB().fit(X, world.truth > 0)]
+        student = NeuralNetBinaryClassifier(
+            OneLogit, max_epochs=12, lr=0.1, verbose=0, module__hidden=(8,)
+        )
+    if kind == "pipeline":
+        student = make_pipeline(StandardScaler(), student)
+    if kind == "sparse":
+        X, teachers = csr_matrix(X), [SVC().fit(csr_matrix(X), world.truth)]
+    distiller = world.distill(
+        X=X, y=y, teachers=teachers, student=student, weighting="uniform",
+        validation_fraction=0.25,
+    )  # fmt: skip
+    assert distiller.history_["valid_acc"].iloc[-1] > 0.5
+
+
+class OneLogit(MLP):
+    def forward(self, X):
+        return super().forward(X).squeeze(1)
+
+
+def test_preprocessing_does_not_see_the_validation_part(world):
+    student = make_pipeline(StandardScaler(), make_net())
+    scaler = world.distill(validation_fraction=0.5, student=student).student_[0]
+    assert scaler.n_samples_seen_ == 200
+
+
+def test_callbacks_of_the_user_see_the_validation_part(world, tmp_path):
+    own = EarlyStopping(monitor="valid_acc", lower_is_better=False, patience=2)
+    best = Checkpoint(monitor="valid_loss_best", dirname=tmp_path, f_pickle="net.pkl")
+    schedule = LRScheduler("ReduceLROnPlateau", monitor="valid_loss")
+    student = make_net(
+        max_epochs=100, callbacks=[("stop", own), ("best", best), ("lr", schedule)]
+    )
+    distiller = world.distill(validation_fraction=0.25, student=student)
+    names = dict(distiller.student_.callbacks_)
+    assert names["stop"].misses_ == 2
+    assert len(distiller.history_) < 100
+    assert not any(name.startswith("sk_ekd") for name in names)
+    assert pickle.loads((tmp_path / "net.pkl").read_bytes()).initialized_
+
+
+def test_fitted_student_with_validation_pickles_and_trains_on(world):
+    distiller = world.distill(validation_fraction=0.25)
+    net = pickle.loads(pickle.dumps(distiller)).student_
+    assert len(pickle.dumps(net)) < 1.5 * len(pickle.dumps(world.distill().student_))
+    again = clone(net).set_params(train_split=ValidSplit(5))
+    assert "valid_acc" in again.fit(world.X.astype(np.float32), world.truth).history[-1]
+
+
+# --- Ensembles ----------------------------------------------------------------------
+
+
+def test_bare_ensemble_stands_for_its_members(world):
+    forest = RandomForestClassifier(7, max_depth=4, random_state=0)
+    forest.fit(world.X, world.truth)
+    members = world.distill(teachers=forest)
+    assert len(members.teachers_) == 7
+    assert members.teachers is forest
+    assert members.row_weight_[world.y < 0].std() > 0.1  # trees disagree
+    alone = world.distill(teachers=[forest])
+    assert len(alone.teachers_) == 1
+    assert_allclose(alone.row_weight_[world.y < 0], 1)
+    # their mean is the forest
+    for weighted in (members, alone):
+        weighted.set_params(weighting="uniform").fit(world.X, world.y)
+    assert_allclose(
+        members.predict_proba(world.X), alone.predict_proba(world.X), atol=1e-4
+    )
+
+
+def test_bare_ensemble_with_its_answers_and_in_a_clone(world):
+    voting = VotingClassifier(
+        [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3))]
+    ).fit(world.X, world.truth)
+    asked = world.distill(teachers=voting)
+    assert list(asked.named_teachers_) == ["nb", "tree"]
+    proba = ask_teachers(voting, world.X)
+    given = clone(asked).fit(world.X, world.y, teacher_proba=proba)
+    assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
+    assert given.teachers is voting
+
+
+def test_pipeline_around_an_ensemble_is_one_teacher(world):
+    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(5, max_depth=3))
+    distiller = world.distill(teachers=pipeline.fit(world.X, world.truth))
+    assert distiller.teachers_ == [pipeline]
+
+
+def test_columns_of_a_forest_must_stay_in_order(world):
+    frame = pd.DataFrame(world.X, columns=list("abcdef"))
+    forest = RandomForestClassifier(5, random_state=0).fit(frame, world.truth)
+    with pytest.raises(ValueError, match="same order"):
+        world.distill(X=frame[list("fedcba")], teachers=forest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(X=frame, teachers=forest, weighting="uniform")
+
+
+# --- Looking at it ------------------------------------------------------------------
+
+
+def test_html_shows_teachers_side_by_side_and_the_student_under_them(world):
+    student = make_net()
+    html = EnsembleDistiller(
+        [("bayes", GaussianNB()), ("svm", SVC())], student
+    )._repr_html_()
+    parts = ["EnsembleDistiller", "bayes", "svm", "student", "NeuralNetClassifier"]
+    body = html[html.index("sk-text-repr-fallback") :]
+    positions = [body.index(part) for part in parts]
+    assert positions[0] < min(positions[1:])
+    assert html.count("sk-parallel-item") >= 3
+
+
+@pytest.mark.parametrize("teachers", [None, "forest", [SVC], 3, []])
+def test_html_of_what_fit_would_refuse(teachers):
+    assert "EnsembleDistiller" in EnsembleDistiller(teachers)._repr_html_()
+
+
+def test_html_of_many_teachers_stays_short(world):
+    forest = RandomForestClassifier(40, max_depth=3).fit(world.X, world.truth)
+    html = world.distill(teachers=forest)._repr_html_()
+    assert html.count("sk-parallel-item") < 20
 
 
 # --- Prediction ---------------------------------------------------------------------

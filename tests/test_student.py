@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from sk_ekd._student import (
+    StudentRows,
     _BinaryLoss,
     _LogitsLoss,
     _MemoryBatches,
@@ -75,18 +76,33 @@ def make_data(n_classes=C, seed=0):
     return X, y, target
 
 
-def fit(student, X, y, target, *, label_weight=None, weight=None, **params):
+class Unfollowed:
+    """Epochs that nobody follows."""
+
+    def start(self, n_epochs):
+        pass
+
+    def begin(self):
+        pass
+
+    def end(self, student):
+        return False
+
+    def finish(self):
+        pass
+
+
+def fit(student, X, y, target, *, label_weight=None, weight=None, valid=None, **params):
     params = {"alpha": 0.5, "temperature": 1.0, "seed": 0, **params}
     ones = np.ones(len(y))
-    return fit_student(
-        student,
+    train = StudentRows(
         X,
         y,
         target,
-        label_weight=ones if label_weight is None else label_weight,
-        weight=ones if weight is None else weight,
-        **params,
+        ones if label_weight is None else label_weight,
+        ones if weight is None else weight,
     )
+    return fit_student(student, train, valid, **{"epochs": Unfollowed(), **params})
 
 
 # --- The loss -----------------------------------------------------------------------
@@ -252,7 +268,7 @@ def test_global_generator_is_left_as_it_was():
 
 def test_batches_cover_every_row_once_in_an_order_that_changes():
     X, y, target = make_data()
-    rows = _MemoryRows(X, pack_rows(np.arange(N), y, y, target), "cpu")
+    rows = _MemoryRows(X, pack_rows(np.arange(N), y, y, target), device="cpu")
     batches = _MemoryBatches(rows, batch_size=32)
     epochs = [torch.cat([r[:, 0] for _, r in batches]).long() for _ in range(2)]
     for epoch in epochs:

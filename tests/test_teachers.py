@@ -42,7 +42,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
 from xgboost import XGBClassifier
 
-from sk_ekd import EnsembleDistiller, _distiller
+from sk_ekd import EnsembleDistiller, _ask, _distiller
 from sk_ekd._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from sk_ekd.students import MLP
 from sk_ekd.weighting import uniform
@@ -351,10 +351,11 @@ def test_huge_margins_do_not_overflow(shape):
 
 
 @pytest.mark.parametrize("n_classes", [3, 4])
-def test_one_against_one_margins_are_an_error(n_classes):
+@pytest.mark.parametrize("wrap", [lambda teacher: teacher, FrozenEstimator])
+def test_one_against_one_margins_are_an_error(n_classes, wrap):
     # three classes have three pairs: the shape alone does not tell
     X, y = make_blobs(60, centers=n_classes, random_state=0)
-    teacher = SVC(decision_function_shape="ovo").fit(X, y)
+    teacher = wrap(SVC(decision_function_shape="ovo").fit(X, y))
     with pytest.raises(ValueError, match="decision_function_shape='ovr'"):
         ask(teacher, X, range(n_classes))
 
@@ -653,7 +654,7 @@ def test_teacher_sees_the_rows_exactly_as_they_were_given(data, partly, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_block_of_rows_is_of_the_callers_kind(data, partly, kind, monkeypatch):
-    monkeypatch.setattr(_distiller, "BLOCK_VALUES", 2 * 40)
+    monkeypatch.setattr(_ask, "BLOCK_VALUES", 2 * 40)
     X, witness = KINDS[kind](data[0]), Witness()
     distill([witness], X, np.minimum(partly, 1))
     assert [type(part) for part in witness.asked] == [type(X)] * 3
@@ -677,7 +678,7 @@ def test_fitted_teacher_is_never_fitted_and_asked_once_a_row(data, partly, log):
 
 
 def test_row_asked_in_blocks_is_asked_once(data, partly, log, monkeypatch):
-    monkeypatch.setattr(_distiller, "BLOCK_VALUES", 3 * 7)
+    monkeypatch.setattr(_ask, "BLOCK_VALUES", 3 * 7)
     X, y = data
     teacher = Recorder(random_state=0).fit(X, y)
     log.clear()
@@ -747,15 +748,15 @@ def test_block_size_does_not_matter(data, partly, monkeypatch, cv, weighting):
         teachers = [teacher.fit(X, y) for teacher in teachers]
     targets = []
 
-    def keep_target(student, X, y, target, **options):
-        targets.append(target)
-        return fit_student(student, X, y, target, **options)
+    def keep_target(student, train, valid, **options):
+        targets.append(train.target)
+        return fit_student(student, train, valid, **options)
 
     fit_student = _distiller.fit_student
     monkeypatch.setattr(_distiller, "fit_student", keep_target)
     whole = distill(teachers, X, partly, cv=cv, weighting=weighting)
     for block_values in (1, 9 * 7, 9 * 89):
-        monkeypatch.setattr(_distiller, "BLOCK_VALUES", block_values)
+        monkeypatch.setattr(_ask, "BLOCK_VALUES", block_values)
         parts = distill(teachers, X, partly, cv=cv, weighting=weighting)
         assert_array_equal(targets[-1], targets[0])
         assert_array_equal(parts.row_weight_, whole.row_weight_)
@@ -766,7 +767,7 @@ def test_block_size_does_not_matter(data, partly, monkeypatch, cv, weighting):
 
 @pytest.mark.parametrize("cv", ["prefit", 3])
 def test_all_rows_of_all_teachers_are_never_held_at_once(data, partly, monkeypatch, cv):
-    monkeypatch.setattr(_distiller, "BLOCK_VALUES", 100)
+    monkeypatch.setattr(_ask, "BLOCK_VALUES", 100)
     X, y = data
     teachers = [GaussianNB(), DecisionTreeClassifier(max_depth=2), GaussianNB()]
     if cv == "prefit":
@@ -781,7 +782,7 @@ def test_all_rows_of_all_teachers_are_never_held_at_once(data, partly, monkeypat
 def test_more_teachers_than_a_block_holds_are_asked_row_by_row(
     data, partly, monkeypatch
 ):
-    monkeypatch.setattr(_distiller, "BLOCK_VALUES", 5)
+    monkeypatch.setattr(_ask, "BLOCK_VALUES", 5)
     watch = Watch()
     teacher = GaussianNB().fit(*data)
     distill([teacher] * 4, data[0], partly, weighting=watch)

@@ -1,0 +1,576 @@
+"""Ask the teachers about every row once, out of fold where they are fitted here."""
+
+import os
+import time
+from contextlib import suppress
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length, check_random_state
+
+from ._labels import (
+    as_column,
+    check_one_kind,
+    encode_labels,
+    merge_classes,
+    read_labels,
+)
+from ._members import open_ensemble
+from ._rows import as_rows, count_rows, read_weight, take_rows
+from ._student import seeded
+from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
+
+BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
+
+
+def ask_teachers(
+    teachers,
+    X,
+    y=None,
+    *,
+    classes=None,
+    cv="prefit",
+    unlabeled_label=-1,
+    sample_weight=None,
+    out=None,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """Ask every teacher about every row, once for all fits to come.
+
+    Pass the answers as ``EnsembleDistiller.fit(X, y, teacher_proba=proba)``. With the
+    same parameters this is, to the bit, what `fit` by itself asks the teachers, and a
+    search over students need not ask them again. Answers from elsewhere (a remote
+    model, another machine, a file) can have the same shape and stand in for them.
+
+    Parameters
+    ----------
+    teachers : list of classifiers, of (str, classifier), or a fitted ensemble
+        As in :class:`EnsembleDistiller`.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Labeled and unlabeled rows, in any order.
+    y : array-like of shape (n_samples,), default=None
+        Labels; `unlabeled_label` or a missing value where unknown. Needed with `cv`;
+        with fitted teachers they only add classes that no teacher knows.
+    classes : array-like of shape (n_classes,), default=None
+        All classes, sorted; None: the labels in `y` and the teachers' classes.
+    cv : "prefit", int, splitter or iterable, default="prefit"
+        As in :class:`EnsembleDistiller`: "prefit" asks fitted teachers; else a labeled
+        row is answered by clones that never saw it, an unlabeled row by clones that
+        saw all labeled rows.
+    unlabeled_label : scalar or None, default=-1
+        The mark of an unknown label in `y`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        With `cv`, the weights in the teachers' fits; a row of weight 0 is not in them.
+    out : str or path, default=None
+        A ``.npy`` file to write the answers to, block by block, for more rows than fit
+        into memory; it appears under its name once it is complete.
+    n_jobs : int, default=None
+        Number of teachers fitted (processes) or asked (threads) at the same time.
+    random_state : int, RandomState instance or None, default=None
+        With `cv`, seeds the teachers whose own is None.
+    verbose : int, default=0
+        1 prints a line for each block of rows.
+
+    Returns
+    -------
+    proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes), dtype float32
+        Columns in the order of the sorted classes; the classes of each row and teacher
+        sum to one. With `out`, the file as a memmap.
+
+    Notes
+    -----
+    Answers out of fold were given by teachers that saw all labels. In a
+    cross-validation over them the test rows' labels have thus had a part in the
+    answers to the train rows: good for comparing students, too kind as an estimate of
+    accuracy. Teachers fitted on other rows have no such flaw.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_ekd import ask_teachers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> ask_teachers([GaussianNB(), LogisticRegression()], X, y, cv=5).shape
+    (150, 2, 3)
+    """
+    teachers, read = open_teachers(teachers, cv, stacklevel=4)
+    rows, classes = read_training(
+        X, y, sample_weight, teachers,
+        cv=cv, classes=classes, unlabeled_label=unlabeled_label,
+    )  # fmt: skip
+    seed = draw_seed(check_random_state(random_state))
+    with seeded(seed):  # for teachers that are torch nets
+        teachers, out_of_fold = fit_or_keep(
+            teachers, rows, classes, cv, n_jobs=n_jobs, random_state=seed
+        )
+        ask = make_ask(teachers, read, rows, classes, out_of_fold, n_jobs=n_jobs)
+        shape = rows.n_samples, len(teachers), len(classes)
+        blocks = plan_blocks(rows, shape[1:], labeled_first=out_of_fold is not None)
+        removed = np.setdiff1d(np.arange(rows.n_samples), rows.index)
+
+        def fill(proba):
+            for index in print_progress(blocks, verbose):
+                proba[rows.index[index]] = ask(index)[1]
+            if len(removed):  # not in the teachers' fits, and answered all the same
+                X_removed = read(take_rows(as_rows(X), removed))
+                proba[removed] = stack_proba(
+                    teachers, X_removed, classes, n_jobs=n_jobs
+                )
+            return proba
+
+        if out is None:
+            return fill(np.empty(shape, dtype=np.float32))
+        return _write(fill, out, shape)
+
+
+class TrainingRows(NamedTuple):
+    """The rows that train: those of the caller without the ones of weight zero."""
+
+    X: object  # as the caller gave it
+    y: np.ndarray  # (n,), index of the label, -1 unlabeled
+    sample_weight: np.ndarray  # (n,)
+    index: np.ndarray  # (n,), positions in the caller's X
+    n_samples: int  # of the caller's X
+
+
+def open_teachers(teachers, cv, *, stacklevel):
+    """Return named teachers, and how X is read once for all of them.
+
+    Parameters
+    ----------
+    teachers : list of classifiers, of (str, classifier), a fitted ensemble, or None
+        The teachers, as the caller passed them.
+    cv : "prefit", int, splitter or iterable
+        Whether they are fitted.
+    stacklevel : int
+        That of a warning; 3 is the line that calls this function.
+
+    Returns
+    -------
+    named : dict of str to classifier
+        Empty where there are none.
+    read : callable
+        Maps a block of X to what the teachers are asked with.
+    """
+    if teachers is None:
+        return {}, _as_it_is
+    if isinstance(teachers, (list, tuple)) or not hasattr(teachers, "predict"):
+        return name_teachers(teachers), _as_it_is
+    name_teachers([teachers])  # a classifier, and not its class
+    if not is_prefit(cv):
+        raise ValueError(
+            f"cv={cv!r} fits a list of teachers, got a bare "
+            f"{type(teachers).__name__}: pass [{type(teachers).__name__}(...)] to "
+            "have it fitted as one teacher. (A bare ensemble stands for its fitted "
+            "members, with cv='prefit'.)"
+        )
+    return open_ensemble(teachers, stacklevel=stacklevel)
+
+
+def is_prefit(cv):
+    """Return whether the teachers are fitted already.
+
+    Parameters
+    ----------
+    cv : "prefit", int, splitter or iterable
+        What the caller passed.
+
+    Returns
+    -------
+    prefit : bool
+    """
+    if isinstance(cv, str) and cv != "prefit":
+        raise ValueError(
+            f"`cv` must be 'prefit', an int, a splitter or an iterable, got {cv!r}."
+        )
+    return isinstance(cv, str)
+
+
+def read_training(
+    X, y, sample_weight, teachers, *, cv, classes, unlabeled_label, n_columns=None
+):
+    """Check the input and encode the labels.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Labeled and unlabeled rows.
+    y : array-like of shape (n_samples,) or None
+        Labels.
+    sample_weight : array-like of shape (n_samples,) or None
+        Rows of weight zero are dropped.
+    teachers : dict of str to classifier
+        Named teachers; empty where their answers are given.
+    cv : "prefit", int, splitter or iterable
+        Whether the teachers are fitted, and so know classes.
+    classes : array-like of shape (n_classes,) or None
+        All classes, where the caller knows them.
+    unlabeled_label : scalar or None
+        The mark of an unknown label.
+    n_columns : int, default=None
+        Number of classes in answers that are given.
+
+    Returns
+    -------
+    rows : TrainingRows
+        What trains.
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    """
+    X = as_rows(X)
+    n_samples = count_rows(X)
+    y = np.full(n_samples, np.nan) if y is None else as_column(y)
+    check_consistent_length(X, y)
+    if not n_samples:
+        raise ValueError("Found X and y with 0 samples: at least 1 is required.")
+    weight, index = read_weight(sample_weight, n_samples)
+    labels, labeled = read_labels(y[index], unlabeled_label)
+    if not is_prefit(cv) and teachers and not len(labels):
+        raise ValueError(
+            f"cv={cv!r} fits the teachers on labeled rows, but y has none: label some "
+            "rows, or pass fitted teachers and cv='prefit'."
+        )
+    known = known_classes(
+        {
+            name: teacher
+            for name, teacher in teachers.items()
+            if is_prefit(cv) or isinstance(teacher, FrozenEstimator)
+        }
+    )
+    _check_mark(known, unlabeled_label)
+    classes = _find_classes(labels, known, classes, unlabeled_label, n_columns)
+    codes = encode_labels(labels, labeled, classes)
+    return TrainingRows(take_rows(X, index), codes, weight, index, n_samples), classes
+
+
+def _check_mark(known, unlabeled_label):
+    for name, classes in known.items():
+        if unlabeled_label is not None and unlabeled_label in classes.tolist():
+            raise ValueError(
+                f"Teacher {name!r} knows the class {unlabeled_label!r}, which marks "
+                "unlabeled rows in y: set `unlabeled_label` to another mark, or to "
+                "None if every row is labeled or unlabeled rows are NaN or None."
+            )
+
+
+def _find_classes(labels, known, classes, unlabeled_label, n_columns):
+    """Return the caller's classes, else those of labels and teachers -> (c,)."""
+    found = np.empty(0, dtype=int)
+    if len(labels) or known:
+        found = merge_classes(labels, known)
+    if classes is not None:
+        return _check_classes(classes, found, unlabeled_label)
+    if not len(found) and n_columns is not None:
+        return np.arange(n_columns)  # no label, no teacher: nothing else names them
+    if len(found) < 2:
+        raise ValueError(
+            f"Expected at least 2 classes, got one class, {found.tolist()}, in y and "
+            f"the teachers, besides the unlabeled mark {unlabeled_label!r}. If the "
+            "mark is one of your classes, set unlabeled_label=None; if y lacks "
+            "classes, name them all in `classes`."
+        )
+    return found
+
+
+def _check_classes(classes, found, unlabeled_label):
+    """Check that the caller's classes are sorted, and hold all that were found."""
+    classes = np.asarray(classes)
+    if classes.ndim != 1 or len(classes) < 2:
+        raise ValueError(
+            "`classes` must be a 1D array of at least 2 classes, got an array of shape "
+            f"{classes.shape}."
+        )
+    values = classes.tolist()
+    if sorted(set(values)) != values:
+        raise ValueError(
+            "`classes` must be sorted and unique, as scikit-learn's metrics expect of "
+            f"`classes_`, got {values}: sort it, and the columns of `teacher_proba` "
+            "with it."
+        )
+    if unlabeled_label is not None and unlabeled_label in values:
+        raise ValueError(
+            f"`classes` holds {unlabeled_label!r}, which marks unlabeled rows in y: "
+            "leave it out, or set `unlabeled_label` to another mark or None."
+        )
+    if len(found):
+        check_one_kind(found, classes)
+    strange = sorted(set(found.tolist()) - set(values))
+    if strange:
+        raise ValueError(
+            f"`classes` must name all classes of y and the teachers, got {values} "
+            f"without {strange}."
+        )
+    return classes
+
+
+def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state):
+    """Fit clones of the teachers on the labeled rows, unless they are fitted.
+
+    Parameters
+    ----------
+    teachers : dict of str to classifier
+        Named teachers.
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    cv : "prefit", int, splitter or iterable
+        Splits the labeled rows; the positions of an iterable are those in the
+        caller's X.
+    n_jobs : int or None
+        Number of fits at the same time.
+    random_state : int
+        Seeds the teachers whose own is None.
+
+    Returns
+    -------
+    fitted : dict of str to classifier
+        The same where they were fitted.
+    out_of_fold : ndarray of shape (n_labeled, n_teachers, n_classes) or None
+        Answers by clones that never saw the row; None where the teachers were fitted.
+    """
+    if is_prefit(cv):
+        return teachers, None
+    known = np.flatnonzero(rows.y >= 0)
+    y, weight = rows.y[known], rows.sample_weight[known]
+    return fit_teachers(
+        teachers,
+        take_rows(rows.X, known),
+        y,
+        classes,
+        check_cv(_renumber(cv, rows.index[known]), y, classifier=True),
+        sample_weight=None if (weight == 1).all() else weight,
+        n_jobs=n_jobs,
+        random_state=random_state,
+        seeded=seeded,
+    )
+
+
+def plan_blocks(rows, shape, *, labeled_first):
+    """Split the rows into blocks, so that memory does not grow with the teachers.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+    shape : tuple of int
+        Number of teachers and of classes.
+    labeled_first : bool
+        Whether labeled rows have blocks of their own.
+
+    Returns
+    -------
+    blocks : list of ndarray
+        Positions in `rows`, each once.
+    """
+    size = max(1, BLOCK_VALUES // (shape[0] * shape[1]))
+    parts = [np.arange(len(rows.y))]
+    if labeled_first:
+        parts = [np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)]
+    return [
+        part[start : start + size]
+        for part in parts
+        for start in range(0, len(part), size)
+    ]
+
+
+def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
+    """Return the function that asks the teachers about a block of rows.
+
+    Parameters
+    ----------
+    teachers : dict of str to fitted classifier
+        Named teachers.
+    read : callable
+        Maps a block of X to what they are asked with.
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+    classes : ndarray of shape (n_classes,)
+        All classes.
+    out_of_fold : ndarray of shape (n_labeled, n_teachers, n_classes) or None
+        Answers to the labeled rows, where they are there already.
+    n_jobs : int or None
+        Number of teachers asked at the same time.
+
+    Returns
+    -------
+    ask : callable
+        Maps positions (b,) to X of length b and probabilities (b, t, c).
+    """
+    order = (rows.y >= 0).cumsum() - 1  # of a labeled row among the labeled rows
+
+    def ask(index):
+        X = take_rows(rows.X, index)
+        if out_of_fold is not None and rows.y[index[0]] >= 0:
+            return X, out_of_fold[order[index]]
+        return X, stack_proba(teachers, read(X), classes, n_jobs=n_jobs)
+
+    return ask
+
+
+def make_lookup(teacher_proba, rows):
+    """Return the function that looks up given answers to a block of rows.
+
+    Parameters
+    ----------
+    teacher_proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes)
+        The answers to all rows of the caller.
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+
+    Returns
+    -------
+    ask : callable
+        Maps positions (b,) to X of length b and probabilities (b, t, c).
+    """
+
+    def ask(index):
+        taken = teacher_proba[rows.index[index]]
+        return take_rows(rows.X, index), _as_proba(taken, rows.index[index])
+
+    return ask
+
+
+def check_teacher_proba(teacher_proba, n_samples, names):
+    """Check the shape of given answers, before any of them is read.
+
+    Parameters
+    ----------
+    teacher_proba : array-like of shape (n_samples, n_teachers, n_classes)
+        What the caller passed.
+    n_samples : int
+        Number of rows of X.
+    names : list of str
+        Names of the teachers; empty where there are none.
+
+    Returns
+    -------
+    teacher_proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes)
+    """
+    if not hasattr(teacher_proba, "shape"):
+        teacher_proba = np.asarray(teacher_proba)
+    expected = (n_samples, len(names) or "n_teachers", "n_classes")
+    shape = tuple(teacher_proba.shape)
+    if (
+        len(shape) != 3
+        or shape[0] != n_samples
+        or not shape[1]
+        or (names and shape[1] != len(names))
+    ):
+        shown = ", ".join(map(str, expected))
+        raise ValueError(
+            f"`teacher_proba` must have shape ({shown}), got {shape}. `ask_teachers` "
+            "makes it; rows come first."
+        )
+    if teacher_proba.dtype.kind not in "fiu":
+        raise ValueError(
+            f"`teacher_proba` must hold numbers, got dtype {teacher_proba.dtype}."
+        )
+    return teacher_proba
+
+
+def _as_proba(answers, positions):
+    """Return a block of given answers as float32 probabilities, or say what is wrong.
+
+    What `ask_teachers` made passes unchanged, to the bit.
+    """
+    total = answers.sum(axis=2, dtype=np.float64)  # (b, t)
+    with np.errstate(invalid="ignore"):
+        wrong = ~((answers.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3))
+    if wrong.any():
+        row, teacher = np.argwhere(wrong)[0]
+        values = answers[row, teacher].tolist()
+        raise ValueError(
+            "`teacher_proba` must hold probabilities that sum to one over the classes, "
+            f"got {np.count_nonzero(wrong.any(axis=1))} of {len(answers)} rows that do "
+            f"not, first row {positions[row]}, teacher {teacher}, which sums to "
+            f"{total[row, teacher]:.4g}: {_shown(values)}."
+        )
+    proba = answers.clip(min=0).astype(np.float32)
+    rough = np.abs(total - 1) > 1e-6  # more than float32 rounds
+    proba[rough] /= proba[rough].sum(axis=1, keepdims=True)
+    return proba
+
+
+def print_progress(blocks, verbose):
+    """Yield the blocks, and say how far it is.
+
+    Parameters
+    ----------
+    blocks : list of ndarray
+        Positions of rows.
+    verbose : int
+        0 is silent.
+
+    Yields
+    ------
+    block : ndarray
+        The next block.
+    """
+    start, done, total = time.monotonic(), 0, sum(map(len, blocks))
+    for block in blocks:
+        yield block
+        done += len(block)
+        if verbose:
+            duration = time.monotonic() - start
+            print(f"teachers answered {done:,} of {total:,} rows in {duration:.1f} s")
+
+
+def draw_seed(rng):
+    """Return a seed.
+
+    Parameters
+    ----------
+    rng : RandomState
+        Where it is drawn from.
+
+    Returns
+    -------
+    seed : int
+    """
+    return rng.randint(np.iinfo(np.int32).max)
+
+
+def _write(fill, out, shape):
+    """Fill a file, which gets its name once it is full -> memmap."""
+    part = f"{os.fspath(out)}.part"
+    try:
+        fill(np.lib.format.open_memmap(part, "w+", dtype=np.float32, shape=shape))
+        os.replace(part, out)
+    finally:
+        with suppress(FileNotFoundError):
+            os.remove(part)
+    return np.load(out, mmap_mode="r")
+
+
+def _as_it_is(X):
+    return X
+
+
+def _renumber(cv, known):
+    """Let the train and test positions of an iterable count the labeled rows only."""
+    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
+        return cv
+    return [
+        tuple(
+            np.searchsorted(known, np.intersect1d(_positions(part), known))
+            for part in (train, test)
+        )
+        for train, test in cv
+    ]
+
+
+def _positions(part):
+    part = np.asarray(part)
+    return np.flatnonzero(part) if part.dtype == bool else part
+
+
+def _shown(values, most=6):
+    more = ", ..." if len(values) > most else ""
+    return "[" + ", ".join(f"{v:.4g}" for v in values[:most]) + more + "]"
