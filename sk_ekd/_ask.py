@@ -99,6 +99,8 @@ def ask_teachers(
     >>> ask_teachers([GaussianNB(), LogisticRegression()], X, y, cv=5).shape
     (150, 2, 3)
     """
+    if teachers is None:
+        raise ValueError("`teachers` is None: pass classifiers to ask.")
     teachers, read = open_teachers(teachers, cv, stacklevel=4)
     rows, classes = read_training(
         X, y, sample_weight, teachers,
@@ -160,9 +162,10 @@ def open_teachers(teachers, cv, *, stacklevel):
     """
     if teachers is None:
         return {}, _as_it_is
-    if isinstance(teachers, (list, tuple)) or not hasattr(teachers, "predict"):
+    is_bare = hasattr(teachers, "predict") and not isinstance(teachers, type)
+    if not is_bare:
         return name_teachers(teachers), _as_it_is
-    name_teachers([teachers])  # a classifier, and not its class
+    name_teachers([teachers])  # a classifier
     if not is_prefit(cv):
         raise ValueError(
             f"cv={cv!r} fits a list of teachers, got a bare "

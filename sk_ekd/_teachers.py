@@ -38,8 +38,8 @@ def name_teachers(teachers):
     """
     if not isinstance(teachers, (list, tuple)):
         raise TypeError(
-            "`teachers` must be a list of classifiers, or of (name, classifier), got "
-            f"{teachers!r}. Put a single teacher in a list."
+            "`teachers` must be a list of classifiers, of (name, classifier), or a "
+            f"fitted ensemble, got {teachers!r}."
         )
     if not len(teachers):
         raise ValueError("`teachers` is empty: pass at least one classifier.")

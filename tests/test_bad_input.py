@@ -11,10 +11,10 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import KFold, ShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,10 +22,11 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
+from skorch.callbacks import EpochScoring
 from skorch.dataset import Dataset
 from torch import nn
 
-from sk_ekd import EnsembleDistiller
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.students import default_student
 from sk_ekd.weighting import UnifiedWeighting
 
@@ -100,10 +101,28 @@ def distiller(world, **params):
     return EnsembleDistiller(**params)
 
 
-def fit(world, *, X=None, y=None, sample_weight=None, **params):
+def fit(world, *, X=None, y=None, sample_weight=None, teacher_proba=None, **params):
     X = world.X if X is None else X
     y = world.partly if y is None else y
-    return distiller(world, **params).fit(X, y, sample_weight=sample_weight)
+    return distiller(world, **params).fit(
+        X, y, sample_weight=sample_weight, teacher_proba=teacher_proba
+    )
+
+
+def fit_given(world, change, *, teachers=None, **args):
+    """Fit to given answers, two teachers' of 1/3, after a change."""
+    proba = np.full((N_SAMPLES, 2, N_CLASSES), 1 / 3, dtype=np.float32)
+    return fit(world, teachers=teachers, teacher_proba=change(proba), **args)
+
+
+def with_answer(answer):
+    """Return the change that makes the second teacher answer so to row 3."""
+
+    def change(proba):
+        proba[3, 1] = answer
+        return proba
+
+    return change
 
 
 def fit_unfitted(world, *, cv=3, teachers=None, **args):
@@ -191,7 +210,7 @@ TEACHERS = [
         "teachers in a dict",
         lambda w: fit(w, teachers={"bayes": w.teachers[0]}),
         TypeError,
-        r"`teachers` must be a list of classifiers, or of \(name, classifier\), got \{",
+        r"`teachers` must be a list of classifiers, of \(name, classifier\), or .*got \{",
     ),
     (
         "teacher's class",
@@ -1052,6 +1071,296 @@ PREDICTION = [
     ),
 ]
 
+TEACHER_PROBA = [
+    (
+        "neither teachers nor answers",
+        lambda w: distiller(w, teachers=None).fit(w.X, w.partly),
+        ValueError,
+        r"`teachers` is None: pass classifiers, or their answers .*teacher_proba=",
+    ),
+    (
+        "one row missing",
+        lambda w: fit_given(w, lambda p: p[1:]),
+        ValueError,
+        r"`teacher_proba` must have shape \(60, n_teachers, n_classes\), got "
+        r"\(59, 2, 3\)",
+    ),
+    (
+        "teachers first",
+        lambda w: fit_given(w, lambda p: p.transpose(1, 0, 2)),
+        ValueError,
+        r"must have shape \(60, .*got \(2, 60, 3\).*rows come first",
+    ),
+    (
+        "one teacher, no axis for it",
+        lambda w: fit_given(w, lambda p: p[:, 0]),
+        ValueError,
+        r"must have shape \(60, n_teachers, n_classes\), got \(60, 3\)",
+    ),
+    (
+        "no teacher",
+        lambda w: fit_given(w, lambda p: p[:, :0]),
+        ValueError,
+        r"must have shape .*got \(60, 0, 3\)",
+    ),
+    (
+        "fewer teachers than passed",
+        lambda w: fit_given(w, lambda p: p[:, :1], teachers=w.teachers),
+        ValueError,
+        r"must have shape \(60, 2, n_classes\), got \(60, 1, 3\)",
+    ),
+    (
+        "NaN",
+        lambda w: fit_given(w, with_answer(np.nan)),
+        ValueError,
+        r"`teacher_proba` must hold probabilities.*1 of 60 rows.*first row 3, teacher "
+        r"1, which sums to nan: \[nan, nan, nan\]",
+    ),
+    (
+        "infinite",
+        lambda w: fit_given(w, with_answer([np.inf, 0, 0])),
+        ValueError,
+        r"1 of 60 rows that do not, first row 3, teacher 1, which sums to inf",
+    ),
+    (
+        "negative",
+        lambda w: fit_given(w, with_answer([1.5, -0.5, 0])),
+        ValueError,
+        r"first row 3, teacher 1, which sums to 1: \[1\.5, -0\.5, 0\]",
+    ),
+    (
+        "logits",
+        lambda w: fit_given(w, lambda p: 5 * p),
+        ValueError,
+        r"60 of 60 rows that do not, first row 0, teacher 0, which sums to 5",
+    ),
+    (
+        "percentages",
+        lambda w: fit_given(w, with_answer([50, 30, 20])),
+        ValueError,
+        r"first row 3, teacher 1, which sums to 100: \[50, 30, 20\]",
+    ),
+    (
+        "words",
+        lambda w: fit_given(w, lambda p: p.astype(str)),
+        ValueError,
+        r"`teacher_proba` must hold numbers, got dtype <U",
+    ),
+    (
+        "ragged",
+        lambda w: fit_given(w, lambda p: [[[1.0]], [[0.5, 0.5]]]),
+        ValueError,
+        r"inhomogeneous shape",
+    ),
+    (
+        "more columns than classes",
+        lambda w: fit_given(w, lambda p: p, y=np.where(w.partly == 2, -1, w.partly)),
+        ValueError,
+        r"has 3 columns, but there are 2 classes, \[0, 1\].*name all of them in "
+        r"`classes`",
+    ),
+    (
+        "fewer columns than classes",
+        lambda w: fit_given(w, lambda p: p[:, :, :2] * 1.5),
+        ValueError,
+        r"has 2 columns, but there are 3 classes, \[0, 1, 2\]",
+    ),
+]
+
+CLASSES = [
+    (
+        "not sorted",
+        lambda w: fit(w, classes=[2, 1, 0]),
+        ValueError,
+        r"`classes` must be sorted and unique.*got \[2, 1, 0\]: sort it, and the "
+        r"columns",
+    ),
+    (
+        "repeated",
+        lambda w: fit(w, classes=[0, 1, 1, 2]),
+        ValueError,
+        r"`classes` must be sorted and unique.*\[0, 1, 1, 2\]",
+    ),
+    (
+        "one",
+        lambda w: fit(w, classes=[0]),
+        ValueError,
+        r"`classes` must be a 1D array of at least 2 classes.*\(1,\)",
+    ),
+    (
+        "too few",
+        lambda w: fit(w, classes=[0, 1]),
+        ValueError,
+        r"must name all classes of y and the teachers, got \[0, 1\] without \[2\]",
+    ),
+    (
+        "of another kind",
+        lambda w: fit(w, classes=WORDS[1::-1]),
+        ValueError,
+        r"all numbers or all strings.*\[0, 1, 2\] and \['no', 'yes'\]",
+    ),
+    (
+        "with the mark",
+        lambda w: fit(w, classes=[-1, 0, 1, 2]),
+        ValueError,
+        r"`classes` holds -1, which marks unlabeled rows",
+    ),
+    (
+        "a number",
+        lambda w: fit(w, classes=3),
+        InvalidParameterError,
+        r"'classes' parameter.*array-like or None\. Got 3",
+    ),
+]
+
+CLASS_WEIGHT = [
+    (
+        "a misspelt name",
+        lambda w: fit(w, class_weight="balance"),
+        InvalidParameterError,
+        r"'class_weight' parameter.*'balanced'.*Got 'balance'",
+    ),
+    (
+        "a class that is not there",
+        lambda w: fit(w, class_weight={7: 2.0}),
+        ValueError,
+        r"The classes, \[0, 1, 2\], are not in class_weight",
+    ),
+    (
+        "negative",
+        lambda w: fit(w, class_weight={0: -1.0}),
+        ValueError,
+        r"`class_weight` must not be negative, got \{0: -1\.0\}",
+    ),
+    (
+        "nothing left",
+        lambda w: fit(w, y=w.y, class_weight={0: 0, 1: 0, 2: 0}),
+        ValueError,
+        r"`class_weight` .* leaves no row any weight",
+    ),
+]
+
+VALIDATION = [
+    (
+        "all rows",
+        lambda w: fit(w, validation_fraction=1.0),
+        InvalidParameterError,
+        r"'validation_fraction' .*\(0\.0, 1\.0\).*Got 1\.0",
+    ),
+    (
+        "a percentage",
+        lambda w: fit(w, validation_fraction=20),
+        InvalidParameterError,
+        r"'validation_fraction' .*Got 20",
+    ),
+    (
+        "less than a row",
+        lambda w: fit(w, validation_fraction=0.001),
+        ValueError,
+        r"validation_fraction=0\.001 of 60 rows holds out none: raise it",
+    ),
+    (
+        "callbacks disabled",
+        lambda w: fit(w, validation_fraction=0.2, student=net(callbacks="disable")),
+        ValueError,
+        r"`validation_fraction` stops the training by a callback.*'disable'",
+    ),
+    (
+        "scores by name",
+        lambda w: fit(
+            w, validation_fraction=0.2, student=net(callbacks=[EpochScoring("f1")])
+        ),
+        ValueError,
+        r"EpochScoring\('f1'\) cannot score.*monitor valid_loss or valid_acc",
+    ),
+    (
+        "scores of train rows by name",
+        lambda w: fit(
+            w, student=net(callbacks=[EpochScoring("accuracy", on_train=True)])
+        ),
+        ValueError,
+        r"EpochScoring\('accuracy'\) cannot score.*validation_fraction",
+    ),
+]
+
+ENSEMBLES = [
+    (
+        "unfitted forest",
+        lambda w: fit(w, teachers=RandomForestClassifier()),
+        NotFittedError,
+        r"`teachers` as RandomForestClassifier is not fitted: fit it first",
+    ),
+    (
+        "unfitted pipeline",
+        lambda w: fit(w, teachers=make_pipeline(StandardScaler(), GaussianNB())),
+        NotFittedError,
+        r"'pipeline' is not fitted",
+    ),
+    (
+        "forest to be fitted",
+        lambda w: fit(w, teachers=RandomForestClassifier(), cv=3),
+        ValueError,
+        r"cv=3 fits a list of teachers, got a bare RandomForestClassifier.*pass \[Ran",
+    ),
+    (
+        "forest of several outputs",
+        lambda w: fit(w, teachers=RandomForestClassifier(3).fit(w.X, np.c_[w.y, w.y])),
+        ValueError,
+        r"must predict one label a row",
+    ),
+    (
+        "regressor",
+        lambda w: fit(w, teachers=LinearRegression().fit(w.X, w.y)),
+        TypeError,
+        r"is a regressor: expected a classifier",
+    ),
+    (
+        "class of a forest",
+        lambda w: fit(w, teachers=RandomForestClassifier),
+        TypeError,
+        r"`teachers` must be a list of classifiers.*RandomForestClassifier",
+    ),
+]
+
+ASKING = [
+    (
+        "cv misspelt",
+        lambda w: ask_teachers(w.teachers, w.X, cv="pre-fit"),
+        ValueError,
+        r"`cv` must be 'prefit', an int, a splitter or an iterable, got 'pre-fit'",
+    ),
+    (
+        "no teachers",
+        lambda w: ask_teachers(None, w.X),
+        ValueError,
+        r"`teachers` is None: pass classifiers to ask",
+    ),
+    (
+        "labels too short",
+        lambda w: ask_teachers(w.teachers, w.X, w.partly[1:]),
+        ValueError,
+        r"inconsistent numbers of samples: \[60, 59\]",
+    ),
+    (
+        "unfitted",
+        lambda w: ask_teachers([GaussianNB()], w.X),
+        NotFittedError,
+        r"'gaussiannb' is not fitted: fit it first, or set cv=5",
+    ),
+    (
+        "no labels to fit on",
+        lambda w: ask_teachers([GaussianNB()], w.X, cv=5),
+        ValueError,
+        r"cv=5 fits the teachers on labeled rows, but y has none",
+    ),
+    (
+        "folder that is not there",
+        lambda w: ask_teachers(w.teachers, w.X, out="/no/such/folder/proba.npy"),
+        FileNotFoundError,
+        r"No such file",
+    ),
+]
+
 GROUPS = {
     "teachers": TEACHERS,
     "labels": LABELS,
@@ -1063,6 +1372,12 @@ GROUPS = {
     "cv": CV,
     "answers": ANSWERS,
     "prediction": PREDICTION,
+    "teacher_proba": TEACHER_PROBA,
+    "classes": CLASSES,
+    "class_weight": CLASS_WEIGHT,
+    "validation": VALIDATION,
+    "ensembles": ENSEMBLES,
+    "asking": ASKING,
 }
 
 
@@ -1112,6 +1427,24 @@ WARNINGS = [
         lambda w: fit(w, y=w.partly[:, np.newaxis]),
         DataConversionWarning,
         r"column-vector y was passed when a 1d array was expected.*ravel\(\)",
+    ),
+    (
+        "weights of an ensemble",
+        lambda w: fit(
+            w,
+            teachers=VotingClassifier(
+                [("a", GaussianNB()), ("b", LogisticRegression())], weights=[1, 2]
+            ).fit(w.X, w.y),
+        ),
+        UserWarning,
+        r"`weights` of the VotingClassifier are not used.*Pass it in a list",
+    ),
+    (
+        "unlabeled rows in a test part",
+        lambda w: cross_val_score(distiller(w), w.X, w.partly, cv=ShuffleSplit(1)),
+        UserWarning,
+        r"tests the fit on rows without a label: scikit-learn takes -1 for a class.*"
+        r"cv=SemiSupervisedSplit\(5\)",
     ),
     (
         "array for a frame",

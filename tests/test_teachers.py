@@ -219,7 +219,7 @@ def test_name_that_stands_twice_is_an_error_that_shows_it(teachers):
 @pytest.mark.parametrize(
     ("teachers", "error", "words"),
     [
-        (SVC(), TypeError, "Put a single teacher in a list"),
+        (SVC(), TypeError, "must be a list of classifiers"),
         ({"svc": SVC()}, TypeError, "must be a list"),
         ([], ValueError, "`teachers` is empty"),
         ([SVC], TypeError, "pass an instance"),
