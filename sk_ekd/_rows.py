@@ -91,13 +91,14 @@ def read_weight(sample_weight, n_samples):
     """
     if sample_weight is None:
         return np.ones(n_samples), np.arange(n_samples)
-    if np.shape(sample_weight) != (n_samples,):
+    weight = np.asarray(sample_weight)
+    if weight.shape != (n_samples,):
         raise ValueError(
             "`sample_weight` must be a 1D array of one weight a row, shape "
-            f"{(n_samples,)}, got an array of shape {np.shape(sample_weight)}."
+            f"{(n_samples,)}, got an array of shape {weight.shape}."
         )
     weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
     if (weight < 0).any() or not weight.any():
         raise ValueError(

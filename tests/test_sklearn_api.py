@@ -223,7 +223,8 @@ def test_metadata_request_survives_clone(data, teachers):
         distiller.set_fit_request(sample_weight=True)
         distiller.set_score_request(sample_weight=True)
         assert clone(distiller).get_metadata_routing().fit.requests == {
-            "sample_weight": True
+            "sample_weight": True,
+            "teacher_proba": None,
         }
         scores = cross_val_score(
             distiller, X, y, cv=cv, params={"sample_weight": np.ones(len(y))}
