@@ -96,7 +96,8 @@ def ask_teachers(
     >>> from sklearn.naive_bayes import GaussianNB
     >>> from sk_ekd import ask_teachers
     >>> X, y = load_iris(return_X_y=True)
-    >>> ask_teachers([GaussianNB(), LogisticRegression()], X, y, cv=5).shape
+    >>> teachers = [GaussianNB(), LogisticRegression(max_iter=1000)]
+    >>> ask_teachers(teachers, X, y, cv=5).shape
     (150, 2, 3)
     """
     if teachers is None:
@@ -435,7 +436,7 @@ def make_lookup(teacher_proba, rows):
 
     def ask(index):
         taken = teacher_proba[rows.index[index]]
-        return take_rows(rows.X, index), _as_proba(taken, rows.index[index])
+        return take_rows(rows.X, index), as_proba(taken, rows.index[index])
 
     return ask
 
@@ -478,10 +479,21 @@ def check_teacher_proba(teacher_proba, n_samples, names):
     return teacher_proba
 
 
-def _as_proba(answers, positions):
-    """Return a block of given answers as float32 probabilities, or say what is wrong.
+def as_proba(answers, positions):
+    """Return given answers as probabilities, or say what is wrong with them.
 
     What `ask_teachers` made passes unchanged, to the bit.
+
+    Parameters
+    ----------
+    answers : ndarray of shape (n_samples, n_teachers, n_classes)
+        A block of rows.
+    positions : ndarray of shape (n_samples,)
+        What the rows are called in an error.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
     """
     total = answers.sum(axis=2, dtype=np.float64)  # (b, t)
     with np.errstate(invalid="ignore"):

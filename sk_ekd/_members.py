@@ -1,5 +1,6 @@
 """Open a fitted ensemble: its members as teachers that speak the ensemble's labels."""
 
+import copy
 import warnings
 from functools import partial
 
@@ -139,7 +140,8 @@ class Member:
 
 def _open_forest(forest):
     # the forest's own way: rows are checked and cast once, not by each tree
-    read = partial(_read_for_trees, forest)
+    allow_nan = get_tags(forest.estimators_[0]).input_tags.allow_nan
+    read = partial(_read_for_trees, _shell(forest), allow_nan)
     trees = [
         _as_member(tree, read, forest, options={"check_input": False})
         for tree in forest.estimators_
@@ -148,7 +150,7 @@ def _open_forest(forest):
 
 
 def _open_bagging(bagging):
-    read = partial(_read_for_bagged, bagging)
+    read = partial(_read_for_bagged, _shell(bagging))
     everything = np.arange(bagging.n_features_in_)
     drawn = [
         None if np.array_equal(columns, everything) else columns
@@ -220,9 +222,15 @@ def _as_given(X):
     return X
 
 
-def _read_for_trees(forest, X):
+def _shell(ensemble):
+    """Return what the ensemble knows of columns, so that a member's pickle is small."""
+    shell = copy.copy(ensemble)
+    vars(shell).pop("estimators_")
+    return shell
+
+
+def _read_for_trees(forest, allow_nan, X):
     """Check rows as the forest does, for trees that do not -> float32, C or CSR."""
-    allow_nan = get_tags(forest.estimators_[0]).input_tags.allow_nan
     return validate_data(
         forest,
         X,

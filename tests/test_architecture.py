@@ -21,8 +21,8 @@ SHELLS = {
         "_ask", "_labels", "_progress", "_rows", "_student", "_targets", "students",
         "weighting",
     },
-    "_display": {"_ask", "_labels", "_report", "weighting"},
-    "_report": {"_ask", "_labels"},
+    "_display": {"_report", "weighting"},
+    "_report": {"_ask", "_labels", "_rows"},
     "inspection": {"_display", "_report"},
     "model_selection": {"_labels"},
 }  # fmt: skip
@@ -33,7 +33,6 @@ PRIVATE_SKLEARN = {
         "_fit_context", "_param_validation",
         "_VisualBlock", "_estimator_html_repr", "_repr_html",
     },
-    "_report": {"_safe_indexing"},
     "_rows": {"_safe_indexing"},
     "_teachers": {"_safe_indexing"},
 }  # fmt: skip

@@ -210,7 +210,7 @@ TEACHERS = [
         "teachers in a dict",
         lambda w: fit(w, teachers={"bayes": w.teachers[0]}),
         TypeError,
-        r"`teachers` must be a list of classifiers, of \(name, classifier\), or .*got \{",
+        r"`teachers` must be a list of classifiers, of \(name, classifier\), .*got \{",
     ),
     (
         "teacher's class",

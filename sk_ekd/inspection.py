@@ -1,0 +1,22 @@
+"""Look at a fitted distiller: a report, and figures of its training and teachers.
+
+The figures have labels beside their axes. If you pass `ax`, let its figure make room
+for them, as in ``plt.subplots(1, 2, layout="constrained")``.
+"""
+
+from ._display import (
+    DisagreementDisplay,
+    LatencyDisplay,
+    TeacherWeightDisplay,
+    TrainingDisplay,
+)
+from ._report import distillation_report, expected_calibration_error
+
+__all__ = [
+    "DisagreementDisplay",
+    "LatencyDisplay",
+    "TeacherWeightDisplay",
+    "TrainingDisplay",
+    "distillation_report",
+    "expected_calibration_error",
+]
