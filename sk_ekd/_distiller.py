@@ -531,7 +531,9 @@ default=None
         # what fit would refuse is shown as it is, and not warned of
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
+            teachers = getattr(self, "named_teachers_", None)
+            if not teachers:
+                teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
             shown = dict(list(teachers.items())[:MOST_SHOWN])
             student = getattr(self, "student_", self.student)
             blocks = [
