@@ -1,5 +1,6 @@
 """Ask the teachers about every row once, out of fold where they are fitted here."""
 
+import copy
 import os
 import time
 from contextlib import suppress
@@ -7,6 +8,7 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length, check_random_state
@@ -19,7 +21,7 @@ from ._labels import (
     read_labels,
 )
 from ._members import open_ensemble
-from ._rows import as_rows, count_rows, read_weight, take_rows
+from ._rows import as_rows, count_rows, read_positions, read_weight, take_rows
 from ._student import seeded
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 
@@ -72,9 +74,9 @@ def ask_teachers(
     n_jobs : int, default=None
         Number of teachers fitted (processes) or asked (threads) at the same time.
     random_state : int, RandomState instance or None, default=None
-        With `cv`, seeds the teachers whose own is None.
+        With `cv`, seeds the teachers, and the splitter, whose own is None.
     verbose : int, default=0
-        1 prints a line for each block of rows.
+        1 prints a line once the teachers are fitted, and for each block of rows.
 
     Returns
     -------
@@ -110,8 +112,9 @@ def ask_teachers(
     seed = draw_seed(check_random_state(random_state))
     with seeded(seed):  # for teachers that are torch nets
         teachers, out_of_fold = fit_or_keep(
-            teachers, rows, classes, cv, n_jobs=n_jobs, random_state=seed
-        )
+            teachers, rows, classes, cv,
+            n_jobs=n_jobs, random_state=seed, verbose=verbose,
+        )  # fmt: skip
         ask = make_ask(teachers, read, rows, classes, out_of_fold, n_jobs=n_jobs)
         shape = rows.n_samples, len(teachers), len(classes)
         blocks = plan_blocks(rows, shape[1:], labeled_first=out_of_fold is not None)
@@ -235,7 +238,8 @@ def read_training(
         raise ValueError("Found X and y with 0 samples: at least 1 is required.")
     weight, index = read_weight(sample_weight, n_samples)
     labels, labeled = read_labels(y[index], unlabeled_label)
-    if not is_prefit(cv) and teachers and not len(labels):
+    asked = n_columns is None
+    if asked and teachers and not is_prefit(cv) and not len(labels):
         raise ValueError(
             f"cv={cv!r} fits the teachers on labeled rows, but y has none: label some "
             "rows, or pass fitted teachers and cv='prefit'."
@@ -291,6 +295,9 @@ def _check_classes(classes, found, unlabeled_label):
             f"{classes.shape}."
         )
     values = classes.tolist()
+    kinds = {isinstance(value, str) for value in values}
+    if len(kinds) > 1 or pd.isna(classes).any():
+        raise ValueError(f"`classes` must be all numbers or all strings, got {values}.")
     if sorted(set(values)) != values:
         raise ValueError(
             "`classes` must be sorted and unique, as scikit-learn's metrics expect of "
@@ -313,7 +320,7 @@ def _check_classes(classes, found, unlabeled_label):
     return classes
 
 
-def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state):
+def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state, verbose):
     """Fit clones of the teachers on the labeled rows, unless they are fitted.
 
     Parameters
@@ -330,7 +337,9 @@ def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state):
     n_jobs : int or None
         Number of fits at the same time.
     random_state : int
-        Seeds the teachers whose own is None.
+        Seeds the teachers, and the splitter, whose own is None.
+    verbose : int
+        0 is silent.
 
     Returns
     -------
@@ -343,17 +352,22 @@ def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state):
         return teachers, None
     known = np.flatnonzero(rows.y >= 0)
     y, weight = rows.y[known], rows.sample_weight[known]
-    return fit_teachers(
+    start = time.monotonic()
+    fitted = fit_teachers(
         teachers,
         take_rows(rows.X, known),
         y,
         classes,
-        check_cv(_renumber(cv, rows.index[known]), y, classifier=True),
+        _open_splitter(cv, rows, known, random_state),
         sample_weight=None if (weight == 1).all() else weight,
         n_jobs=n_jobs,
         random_state=random_state,
         seeded=seeded,
     )
+    if verbose:
+        duration = time.monotonic() - start
+        print(f"{len(teachers)} teachers fitted to {len(y):,} rows in {duration:.1f} s")
+    return fitted
 
 
 def plan_blocks(rows, shape, *, labeled_first):
@@ -457,8 +471,8 @@ def check_teacher_proba(teacher_proba, n_samples, names):
     -------
     teacher_proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes)
     """
-    if not hasattr(teacher_proba, "shape"):
-        teacher_proba = np.asarray(teacher_proba)
+    if not isinstance(getattr(teacher_proba, "dtype", None), np.dtype):
+        teacher_proba = np.asarray(teacher_proba)  # of a list, or of a torch tensor
     expected = (n_samples, len(names) or "n_teachers", "n_classes")
     shape = tuple(teacher_proba.shape)
     if (
@@ -472,7 +486,7 @@ def check_teacher_proba(teacher_proba, n_samples, names):
             f"`teacher_proba` must have shape ({shown}), got {shape}. `ask_teachers` "
             "makes it; rows come first."
         )
-    if teacher_proba.dtype.kind not in "fiu":
+    if teacher_proba.dtype.kind not in "fiub":
         raise ValueError(
             f"`teacher_proba` must hold numbers, got dtype {teacher_proba.dtype}."
         )
@@ -495,6 +509,8 @@ def as_proba(answers, positions):
     -------
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
     """
+    if answers.dtype == bool:  # votes
+        answers = answers.astype(np.float32)
     total = answers.sum(axis=2, dtype=np.float64)  # (b, t)
     with np.errstate(invalid="ignore"):
         wrong = ~((answers.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3))
@@ -568,22 +584,27 @@ def _as_it_is(X):
     return X
 
 
-def _renumber(cv, known):
-    """Let the train and test positions of an iterable count the labeled rows only."""
-    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
-        return cv
-    return [
-        tuple(
-            np.searchsorted(known, np.intersect1d(_positions(part), known))
-            for part in (train, test)
+def _open_splitter(cv, rows, known, seed):
+    """Return a splitter of the labeled rows; it draws by the seed if it has none."""
+    if cv is not None and not isinstance(cv, Integral) and not hasattr(cv, "split"):
+        index = rows.index[known]
+        return check_cv(
+            [
+                tuple(_renumber(part, index, rows.n_samples) for part in parts)
+                for parts in cv
+            ]
         )
-        for train, test in cv
-    ]
+    splitter = check_cv(cv, rows.y[known], classifier=True)
+    if getattr(splitter, "random_state", seed) is None:
+        splitter = copy.copy(splitter)
+        splitter.random_state = seed
+    return splitter
 
 
-def _positions(part):
-    part = np.asarray(part)
-    return np.flatnonzero(part) if part.dtype == bool else part
+def _renumber(part, index, n_samples):
+    """Let positions in the caller's X count the labeled rows that train only."""
+    part = read_positions(part, n_samples)
+    return np.searchsorted(index, part[np.isin(part, index)])
 
 
 def _shown(values, most=6):

@@ -451,8 +451,8 @@ class DisagreementDisplay:
             elinewidth=1, capsize=2, label="student (95% CI)", clip_on=False,
         )  # fmt: skip
         (self.line_,) = self.ax_.plot(
-            nats, rate["ensemble"], color=BLUE, marker="D", ms=4, lw=1, ls="--",
-            label="ensemble", clip_on=False,
+            nats, rate["ensemble"], color=BLUE, marker="D", ms=8, mfc="none", lw=1,
+            ls="--", label="ensemble", clip_on=False, zorder=3,
         )  # fmt: skip
         _add_legend_above(self.ax_, handles=[self.errorbar_, self.line_])
         self.ax_.set_ylabel("error rate")

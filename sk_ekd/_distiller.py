@@ -19,7 +19,6 @@ from sklearn.utils import (
     Bunch,
     check_consistent_length,
     check_random_state,
-    compute_class_weight,
     get_tags,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -47,7 +46,7 @@ from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
-MOST_SHOWN = 10  # teachers in the HTML representation
+MOST_SHOWN = 4  # teachers in the HTML representation
 
 
 class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -108,20 +107,22 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
         unknown labels too. None: there is no mark, as for real labels {-1, 1}.
     validation_fraction : float, default=None
-        Share of the rows to hold out, stratified by label, unlabeled rows alike; a
-        class with one labeled row keeps it for training. The student's training stops
-        when its loss on them has not fallen for 10 epochs, and the best weights are
-        restored; an :class:`skorch.callbacks.EarlyStopping` among its own callbacks
+        Share to hold out of the rows that have a part in the loss, stratified by label,
+        unlabeled rows alike; a class with one labeled row keeps it for training. The
+        student's training stops when its loss on them has not fallen for 10 epochs, and
+        the best weights are restored; an EarlyStopping among the net's own callbacks
         takes the place of this rule. None: every row trains, for all epochs.
     n_jobs : int, default=None
         Number of teachers fitted (processes) or asked (threads) at the same time.
     random_state : int, RandomState instance or None, default=None
-        Seeds the student, and with `cv` the teachers whose own is None. The same int
+        Seeds the student, and with `cv` the teachers and the splitter whose own is
+        None. The same int
         gives the same student, to the bit on a CPU. Torch has one generator for a whole
         process: to fit several distillers at the same time, use processes, not threads.
     verbose : int, default=0
-        1 prints a line for each block of rows that the teachers answered, and lets the
-        built-in student print a line an epoch; another student has its own `verbose`.
+        1 prints a line once the teachers are fitted, and for each block of rows that
+        they answered, and lets the built-in student print a line an epoch; another
+        student has its own `verbose`.
         From scikit-learn 1.9 on, its callbacks follow both, as in
         ``distiller.set_callbacks(sklearn.callback.ProgressBar())``.
 
@@ -140,7 +141,8 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
         One row an epoch: `train_loss` and its terms `label_loss` and
-        `distillation_loss`, and what the student's callbacks record. With
+        `distillation_loss`, and what the student's callbacks record (nothing of these
+        with ``callbacks="disable"``). With
         `validation_fraction` also `valid_loss`, its terms, and `valid_acc`, the
         accuracy on the labeled rows that were held out.
     teacher_accuracy_ : Series of shape (n_teachers,)
@@ -247,7 +249,7 @@ default=None
         """
         for stale in ("student_", "n_features_in_"):  # of an earlier fit
             vars(self).pop(stale, None)
-        task = self._init_callback_context(max_subtasks=2)
+        task = self._init_callback_context(max_subtasks=3)
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         ask_seed, student_seed = draw_seed(rng), draw_seed(rng)
@@ -267,12 +269,15 @@ default=None
             student = default_student(rows.X, verbose=self.verbose)
         check_student(student)
         sample_weight = self._weigh_classes(rows)
-        _warn_of_unlabeled_test_rows(self.unlabeled_label)
+        _warn_of_scikit_learn(self.unlabeled_label)
 
         with seeded(ask_seed):  # for teachers that are torch nets
+            fitting = task.subcontext(task_name="fit teachers")
+            fitting.call_on_fit_task_begin(estimator=self)
             names, ask, blocks = self._plan(
                 teachers, read, rows, teacher_proba, ask_seed
             )
+            fitting.call_on_fit_task_end(estimator=self)
             asking = task.subcontext(
                 task_name="ask teachers", max_subtasks=len(blocks)
             ).call_on_fit_task_begin(estimator=self)
@@ -294,10 +299,9 @@ default=None
                 sample_weight * mix.row_weight,
             ),
             self.validation_fraction,
+            float(self.alpha),
             student_seed,
         )
-        known = np.flatnonzero(rows.y >= 0)
-        labeled = take_rows(rows.X, known), self.classes_[rows.y[known]]
         self.student_, self.history_ = fit_student(
             student,
             train,
@@ -305,7 +309,7 @@ default=None
             alpha=float(self.alpha),
             temperature=temperature,
             seed=student_seed,
-            epochs=Epochs(task, self, *labeled),
+            epochs=Epochs(task, self, rows.X, rows.y),
         )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -323,7 +327,7 @@ default=None
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`; rows sum to one.
         """
-        check_is_fitted(self, "student_")
+        check_is_fitted(self)
         X = as_rows(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
@@ -362,7 +366,7 @@ default=None
         score : float
             Share of the labeled rows that `predict` gets right.
         """
-        check_is_fitted(self, "student_")
+        check_is_fitted(self)
         check_consistent_length(X, y, sample_weight)
         labels, labeled = read_labels(as_column(y), self.unlabeled_label)
         if not labeled.any():
@@ -407,17 +411,18 @@ default=None
         """Multiply sample weights by class weights, to a mean of one -> (n,)."""
         weight, labeled = rows.sample_weight.copy(), rows.y >= 0
         y = rows.y[labeled]
-        if self.class_weight == "balanced":
+        if self.class_weight == "balanced" and len(y):
             # not scikit-learn's: a row of weight two counts as two here
             count = np.bincount(y, weight[labeled], minlength=len(self.classes_))
             weight[labeled] *= count.sum() / np.count_nonzero(count) / count[y]
-        elif self.class_weight is not None:
-            each = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=self.classes_[y]
-            )
-            if (each < 0).any():
+        elif isinstance(self.class_weight, dict):
+            values = [self.class_weight.get(c, 1.0) for c in self.classes_.tolist()]
+            each = np.array(values, dtype=np.float64)
+            strange = set(self.class_weight) - set(self.classes_.tolist())
+            if strange or not np.isfinite(each).all() or (each < 0).any():
                 raise ValueError(
-                    f"`class_weight` must not be negative, got {self.class_weight!r}."
+                    "`class_weight` must give finite, non-negative weights to classes "
+                    f"among {self.classes_.tolist()}, got {self.class_weight!r}."
                 )
             weight[labeled] *= each[y]
         if not weight.any():
@@ -432,7 +437,7 @@ default=None
         if teacher_proba is None:
             teachers, out_of_fold = fit_or_keep(
                 teachers, rows, self.classes_, self.cv,
-                n_jobs=self.n_jobs, random_state=seed,
+                n_jobs=self.n_jobs, random_state=seed, verbose=self.verbose,
             )  # fmt: skip
             names = list(teachers)
             ask = make_ask(
@@ -495,6 +500,47 @@ default=None
                 stacklevel=5,
             )
 
+    def get_params(self, deep=True):
+        """Return the parameters, with those of the student and the weighting.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list nested parameters. Those of a bare ensemble are not: it is
+            fitted, and another fit would be another ensemble.
+
+        Returns
+        -------
+        params : dict
+            Parameter names mapped to their values.
+        """
+        params = super().get_params(deep=deep)
+        return {k: v for k, v in params.items() if not k.startswith("teachers__")}
+
+    def set_params(self, **params):
+        """Set parameters, also those of the student, as ``student__lr``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names mapped to their values.
+
+        Returns
+        -------
+        self : EnsembleDistiller
+            The distiller.
+        """
+        nested = [name for name in params if name.startswith("teachers__")]
+        if nested:
+            raise ValueError(
+                f"{nested[0]!r} would change a teacher that is fitted: set `teachers` "
+                "to other ones, in a grid each of them in a FrozenEstimator."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "student_")
+
     def __sklearn_clone__(self):
         if not is_prefit(self.cv):
             return super().__sklearn_clone__()
@@ -534,8 +580,13 @@ default=None
             teachers = getattr(self, "named_teachers_", None)
             if not teachers:
                 teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
-            shown = dict(list(teachers.items())[:MOST_SHOWN])
+            # of a member, the model that it is
+            models = {k: getattr(t, "model", t) for k, t in teachers.items()}
+            shown = dict(list(models.items())[:MOST_SHOWN])
+            if len(models) > MOST_SHOWN:
+                shown["..."] = f"{len(models) - MOST_SHOWN} more"
             student = getattr(self, "student_", self.student)
+            check_student(student or default_student(np.zeros((1, 1))))
             blocks = [
                 _VisualBlock("parallel", list(part.values()), names=list(part))
                 for part in (shown, {"student": student or "built-in network"})
@@ -578,22 +629,26 @@ def _mix_blocks(blocks, ask, rows, weighting, temperature, shape):
         return _Mix(target, row_weight, teacher_weight, hits / known.sum())
 
 
-def _hold_out(rows, fraction, seed):
+def _hold_out(rows, fraction, alpha, seed):
     """Split off a validation part, stratified by label, known or not -> train, valid.
 
-    The first row of each label trains: scikit-learn's stratified splitters refuse a
-    class with one row, or a part that is smaller than the number of classes.
+    Of the rows that have a part in the loss. The first of each label trains:
+    scikit-learn's stratified splitters refuse a class with one row, or a part that is
+    smaller than the number of classes.
     """
     if fraction is None:
         return rows, None
-    order = check_random_state(seed).permutation(len(rows.y))
+    label_weight = (1 - alpha) * rows.label_weight * (rows.y >= 0)
+    weighs = np.flatnonzero(label_weight + alpha * rows.weight > 0)
+    order = check_random_state(seed).permutation(weighs)
     order = order[np.argsort(rows.y[order], kind="stable")]
     rest = order[1:][np.diff(rows.y[order]) == 0]
-    n_held = min(round(fraction * len(rows.y)), len(rest))
+    n_held = min(round(fraction * len(weighs)), len(rest))
     if not n_held:
         raise ValueError(
-            f"validation_fraction={fraction} of {len(rows.y)} rows holds out none: "
-            "raise it, or set it to None."
+            f"validation_fraction={fraction} holds out none of the {len(weighs)} rows "
+            f"with a part in the loss, of which {len(order) - len(rest)}, the first of "
+            "each label, train: raise it, label more rows, or set it to None."
         )
     spread = ((np.arange(n_held) + 0.5) * len(rest) / n_held).astype(int)
     held = np.zeros(len(rows.y), dtype=bool)
@@ -607,29 +662,48 @@ def _hold_out(rows, fraction, seed):
     )
 
 
-def _warn_of_unlabeled_test_rows(unlabeled_label):
-    """Warn where a scikit-learn search takes unlabeled rows to test the fit on.
+def _warn_of_scikit_learn(unlabeled_label):
+    """Warn where a caller within scikit-learn takes the unlabeled mark for a class.
 
-    The fit alone cannot see them, and the scorer takes the mark for a class; so look
-    at who calls. Where scikit-learn renames its function, nothing is said.
+    The fit alone cannot know: it sees the train part only, and maybe encoded. So look
+    at who calls. Where scikit-learn changes its names, nothing is said.
     """
+    if unlabeled_label is None:
+        return
     frame = sys._getframe()
     while frame := frame.f_back:
-        if frame.f_code.co_name in ("_fit_and_score", "_fit_and_predict") and (
-            frame.f_globals.get("__name__") == "sklearn.model_selection._validation"
-        ):
-            y = as_column(frame.f_locals["y"])[frame.f_locals["test"]]
-            _, labeled = read_labels(y, unlabeled_label)
-            if not labeled.all():
-                warnings.warn(
-                    "This cross-validation tests the fit on rows without a label: "
-                    f"scikit-learn takes {unlabeled_label!r} for a class, and its "
-                    "scores are wrong. Pass cv=SemiSupervisedSplit(5) from "
-                    "sk_ekd.model_selection.",
-                    UserWarning,
-                    stacklevel=5,  # once for all fits, since always from one line
-                )
-            return
+        if not frame.f_globals.get("__name__", "").startswith("sklearn."):
+            continue
+        with contextlib.suppress(Exception):  # foreign objects may raise anything
+            if _takes_mark_for_class(frame, unlabeled_label):
+                break
+    else:
+        return
+    warnings.warn(
+        f"scikit-learn takes {unlabeled_label!r}, the mark of an unknown label, for a "
+        "class here: folds are stratified by it, and every scorer but the default "
+        "counts these rows as errors. To a search or cross-validation pass "
+        "cv=SemiSupervisedSplit(5) from sk_ekd.model_selection, to a meta-estimator "
+        "labeled rows only. (If it is a class, set unlabeled_label=None.)",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def _takes_mark_for_class(frame, unlabeled_label):
+    """Return whether a frame of scikit-learn tests or encodes unlabeled rows."""
+    names, caller = frame.f_locals, frame.f_code.co_name
+    if caller in ("_fit_and_score", "_fit_and_predict", "_permutation_test_score"):
+        y = names["y"]
+        y = as_column(np.ravel(y) if np.ndim(y) > 1 else y)  # without its warning
+        tested = y[names["test"]] if "test" in names else y
+        return not read_labels(tested, unlabeled_label)[1].all()
+    if caller == "cross_val_predict":
+        return unlabeled_label in names["le"].classes_.tolist()
+    meta = names["self"]
+    return not isinstance(meta, EnsembleDistiller) and (
+        unlabeled_label in np.asarray(meta.classes_).tolist()
+    )
 
 
 def _ignores_correctness(weighting):

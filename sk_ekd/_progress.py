@@ -2,6 +2,12 @@
 
 import functools
 
+import numpy as np
+
+# _safe_indexing is documented but private in scikit-learn: the one function that takes
+# rows of arrays, sparse matrices, DataFrames and lists alike
+from sklearn.utils import _safe_indexing
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn < 1.9
@@ -69,16 +75,23 @@ class Epochs:
         The fit.
     estimator : estimator
         Whose fit it is.
-    X : array-like, sparse matrix, DataFrame or list of length n_labeled
-        The labeled rows, for callbacks that score them.
-    y : ndarray of shape (n_labeled,)
-        Their labels.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Rows, of which callbacks can score the labeled ones.
+    y : ndarray of shape (n_samples,)
+        Index of the label, -1 where it is unknown.
     """
 
     def __init__(self, task, estimator, X, y):
         self.task = task
         self.estimator = estimator
-        self.X, self.y = (X, y) if len(y) else (None, None)
+        self.X = X
+        self.y = y
+
+    def _labeled(self):
+        known = np.flatnonzero(self.y >= 0)
+        if not len(known):
+            return None, None
+        return _safe_indexing(self.X, known), self.estimator.classes_[self.y[known]]
 
     def start(self, n_epochs):
         """Begin the training.
@@ -113,8 +126,8 @@ class Epochs:
         """
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            X=self.X,
-            y=self.y,
+            X=lambda: self._labeled()[0],  # where a callback wants them
+            y=lambda: self._labeled()[1],
             reconstruction_attributes=lambda: {"student_": student},
         )
 

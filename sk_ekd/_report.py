@@ -57,7 +57,8 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
           missing where there is none;
         - retention: the accuracy as a share of the ensemble's;
         - recovered: how much of the step from the baseline's accuracy to the
-          ensemble's is made; only with a baseline, NaN where there is no step.
+          ensemble's is made; only with a baseline, NaN where there is no step, and
+          of little meaning where it is a small one.
 
     Notes
     -----
@@ -144,7 +145,12 @@ def expected_calibration_error(proba, y, *, n_bins=15):
     >>> expected_calibration_error(proba, [0, 0, 1, 1])
     0.25
     """
-    proba = np.asarray(proba, dtype=np.float64)
+    proba, y = np.asarray(proba, dtype=np.float64), np.asarray(y)
+    if proba.ndim != 2 or not len(proba) or y.shape != proba.shape[:1]:
+        raise ValueError(
+            "`proba` must have shape (n_samples, n_classes) and `y` (n_samples,), got "
+            f"{proba.shape} and {y.shape}."
+        )
     confidence, right = proba.max(axis=1), proba.argmax(axis=1) == y  # (n,)
     edges = np.linspace(0, 1, n_bins + 1)
     bins = np.digitize(confidence, edges[1:-1], right=True)  # b / m is in bin b
@@ -199,7 +205,7 @@ def check_distiller(distiller):
     if not hasattr(distiller, "unlabeled_label"):
         raise TypeError(
             f"`distiller` must be a fitted EnsembleDistiller, got {distiller!r}. (That "
-            "of a search is its `best_estimator_`.)"
+            "of a search is its `best_estimator_`, that of a Pipeline its last step.)"
         )
     check_is_fitted(distiller, "student_")
 

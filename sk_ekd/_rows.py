@@ -107,3 +107,41 @@ def read_weight(sample_weight, n_samples):
         )
     kept = np.flatnonzero(weight)
     return weight[kept], kept
+
+
+def read_positions(part, n_samples):
+    """Return the positions in one part of a split, which may be a mask.
+
+    Parameters
+    ----------
+    part : array-like of shape (n_taken,) or (n_samples,)
+        Positions, or a mask.
+    n_samples : int
+        Number of rows that they count.
+
+    Returns
+    -------
+    positions : ndarray of shape (n_taken,)
+        In their order, with repetitions.
+
+    Examples
+    --------
+    >>> read_positions([True, False, True], 3)
+    array([0, 2])
+    """
+    part = np.asarray(part)
+    if part.dtype == bool and part.shape == (n_samples,):
+        return np.flatnonzero(part)
+    if part.shape == (0,):
+        return part.astype(np.int64)  # an empty list is an array of floats
+    if part.ndim != 1 or part.dtype.kind not in "iu":
+        raise ValueError(
+            f"Parts in `cv` must be 1-D arrays of positions, or masks of length "
+            f"{n_samples}, got {part.dtype} of shape {part.shape}."
+        )
+    if part.min() < 0 or part.max() >= n_samples:
+        raise ValueError(
+            f"Positions in `cv` must be from 0 to {n_samples - 1}, got {part.min()} to "
+            f"{part.max()}: is `cv` made for another X?"
+        )
+    return part

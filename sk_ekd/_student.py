@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, gen_batches
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from skorch.utils import to_numpy
@@ -111,9 +111,12 @@ _LOSSES = {
 class _LossTerms(Callback):
     """Write the terms of the loss into the history, read once an epoch."""
 
-    def __init__(self, epochs):
+    def __init__(self, epochs=None):
         self.epochs = epochs
         self.best_accuracy = -1.0
+
+    def get_params(self, deep=True):  # of the net's, these are none
+        return {}
 
     def __getstate__(self):  # for a Checkpoint that pickles the net
         return {}
@@ -150,9 +153,12 @@ class _LossTerms(Callback):
 class _EpochEnd(Callback):
     """Let whoever follows the epochs stop them; the last of the callbacks."""
 
-    def __init__(self, epochs, student):
+    def __init__(self, epochs=None, student=None):
         self.epochs = epochs
         self.student = student
+
+    def get_params(self, deep=True):  # the student holds this net
+        return {}
 
     def __getstate__(self):  # for a Checkpoint that pickles the net
         return {}
@@ -407,8 +413,10 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     _set_width(net, X.shape[1:], n_classes)
     if valid is not None:
         # the y are packed rows, which the default accuracy would take for labels
-        net.set_params(**{VALID_ACC: None})
+        setattr(net, VALID_ACC, None)
     net.initialize()
+    for name in ("criterion", "callbacks"):  # what callbacks see of the net, and clone
+        setattr(net, name, own.pop(name))
     _check_output(net, X, n_classes)
     make_dataset = _choose_dataset(net)
     net.train_split = None  # soft targets cannot be stratified
@@ -435,15 +443,15 @@ def _stopping(net, valid):
     callbacks = [cb[1] if isinstance(cb, tuple) else cb for cb in net.callbacks or []]
     for callback in callbacks:
         if (
-            isinstance(callback, EpochScoring)
-            and isinstance(callback.scoring, str)
+            isinstance(callback, (EpochScoring, BatchScoring))
+            and (isinstance(callback.scoring, str) or callback.use_caching)
             and (callback.on_train or valid is not None)
         ):
             raise ValueError(
-                f"EpochScoring({callback.scoring!r}) cannot score the student in "
-                "training, where y are soft targets: monitor valid_loss or valid_acc, "
-                "which `validation_fraction` brings, or give it a callable that brings "
-                "its own rows."
+                f"{type(callback).__name__}({callback.scoring!r}) cannot score the "
+                "student in training, where y are soft targets: monitor valid_loss or "
+                "valid_acc, which `validation_fraction` brings, or give it a callable "
+                "that brings its own rows, and use_caching=False."
             )
     kinds = [cb if isinstance(cb, type) else type(cb) for cb in callbacks]
     if valid is None or any(issubclass(kind, EarlyStopping) for kind in kinds):
@@ -456,11 +464,11 @@ def _run_epochs(net, dataset):
     try:
         net.partial_fit(dataset, None)
     except KeyError as error:
-        if "valid_" not in str(error):
+        if "was not found in history" not in str(error):
             raise
         raise ValueError(
-            f"A callback of the student monitors a validation score ({error}), but "
-            "there is no validation part: set `validation_fraction`, or let it "
+            f"A callback of the student monitors what is not recorded ({error}). A "
+            "validation part is there only with `validation_fraction`: set it, or "
             "monitor the train_loss, as in EarlyStopping(monitor='train_loss')."
         ) from error
     if len(net.history) and "train_batch_count" not in net.history[-1]:

@@ -146,7 +146,7 @@ def fit_teachers(
         Out-of-fold probabilities.
     """
     try:
-        splits = list(cv.split(X, y))
+        splits = list(cv.split(X, classes[y]))
     except ValueError as error:
         raise ValueError(
             f"`cv` as {cv!r} cannot split the {len(y)} labeled rows: {error} Label "
@@ -392,6 +392,14 @@ def _check_partition(splits, n_samples):
             f"got a splitter that tests {(tested == 0).sum()} of {n_samples} rows "
             f"never and {(tested > 1).sum()} more than once."
         )
+    for number, (train, test) in enumerate(splits):
+        both = np.intersect1d(train, test)
+        if len(both):
+            raise ValueError(
+                f"Split {number} of `cv` (counted from 0) trains on {len(both)} of the "
+                f"{len(test)} rows that it tests: no teacher may have seen the rows "
+                "that it answers."
+            )
 
 
 def _seeded_clone(name, teacher, seed):

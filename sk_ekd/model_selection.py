@@ -1,5 +1,6 @@
 """Split the labeled rows; let the unlabeled ones train in every split."""
 
+import copy
 from numbers import Integral
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.model_selection import BaseCrossValidator, PredefinedSplit, check_c
 from sklearn.utils import check_consistent_length
 
 from ._labels import as_column, read_labels
+from ._rows import read_positions
 
 __all__ = ["SemiSupervisedSplit"]
 
@@ -55,6 +57,10 @@ class SemiSupervisedSplit(BaseCrossValidator):
       values and on strings beside -1: pass an int, or another resource, such as
       ``"student__max_epochs"``.
 
+    - Meta-estimators that learn the classes from all of `y` (Calibrated, Stacking,
+      Voting, Bagging, LogisticRegressionCV, TunedThreshold) take the mark for a class,
+      whatever `cv` they are given: fit them on labeled rows only.
+
     Examples
     --------
     >>> import numpy as np
@@ -66,7 +72,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
     [1 3 4 5] [0 2]
     [0 1 2 5] [3 4]
 
-    With any tool of scikit-learn that has a `cv`, and any scorer:
+    With the tools of scikit-learn that fit and score, and any scorer:
 
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import cross_val_score
@@ -98,6 +104,12 @@ class SemiSupervisedSplit(BaseCrossValidator):
         """The wrapped splitter's seed, None without one; a halving search asks."""
         return getattr(self.cv, "random_state", None)
 
+    @random_state.setter
+    def random_state(self, random_state):  # as StackingClassifier does
+        if hasattr(self.cv, "random_state"):
+            self.cv = copy.copy(self.cv)
+            self.cv.random_state = random_state
+
     def split(self, X, y=None, groups=None):
         """Yield the train and test part of each split.
 
@@ -122,7 +134,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
         splitter, rows = self._open(labels, labeled)
         unlabeled = np.flatnonzero(~labeled)
         for number, parts in enumerate(splitter.split(rows, labels, groups=groups)):
-            train, test = (rows[_positions(part, len(rows))] for part in parts)
+            train, test = (rows[read_positions(part, len(rows))] for part in parts)
             train, test = train[labeled[train]], test[labeled[test]]
             if not len(test):
                 raise ValueError(
@@ -236,23 +248,3 @@ def _counted_rows(cv, labeled):
         f"The test_fold of `cv` must have an entry for each of the {len(every)} rows "
         f"of X, or for each of the {len(known)} labeled ones, got {len(cv.test_fold)}."
     )
-
-
-def _positions(part, n_rows):
-    """Return the positions in a part of a split, which may be a mask."""
-    part = np.asarray(part)
-    if part.dtype == bool and part.shape == (n_rows,):
-        return np.flatnonzero(part)
-    if part.shape == (0,):
-        return part.astype(np.int64)  # an empty list is an array of floats
-    if part.ndim != 1 or part.dtype.kind not in "iu":
-        raise ValueError(
-            f"Parts in `cv` must be 1-D arrays of positions, or masks of length "
-            f"{n_rows}, got {part.dtype} of shape {part.shape}."
-        )
-    if part.min() < 0 or part.max() >= n_rows:
-        raise ValueError(
-            f"Positions in `cv` must be from 0 to {n_rows - 1}, got {part.min()} to "
-            f"{part.max()}: is `cv` made for another X?"
-        )
-    return part

@@ -24,7 +24,7 @@ SHELLS = {
     "_display": {"_report", "weighting"},
     "_report": {"_ask", "_labels", "_rows"},
     "inspection": {"_display", "_report"},
-    "model_selection": {"_labels"},
+    "model_selection": {"_labels", "_rows"},
 }  # fmt: skip
 STAGES = [m for m in MODULES if m not in SHELLS]
 MAY_IMPORT_TORCH = {"_student", "students"}
@@ -33,6 +33,7 @@ PRIVATE_SKLEARN = {
         "_fit_context", "_param_validation",
         "_VisualBlock", "_estimator_html_repr", "_repr_html",
     },
+    "_progress": {"_safe_indexing"},
     "_rows": {"_safe_indexing"},
     "_teachers": {"_safe_indexing"},
 }  # fmt: skip
@@ -134,7 +135,7 @@ def test_documented_parameters_and_defaults_are_the_signatures(member):
     parameters = {
         name: parameter.default
         for name, parameter in inspect.signature(member).parameters.items()
-        if name != "self"
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
     }
     if not parameters:
         return

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -181,7 +182,7 @@ def test_labeled_rows_are_answered_out_of_fold(data):
 
 
 @pytest.mark.parametrize("weighting", ["unified", "uniform"])
-@pytest.mark.parametrize("kind", ["array", "list", "float64", "memmap"])
+@pytest.mark.parametrize("kind", ["array", "list", "float64", "memmap", "torch"])
 def test_given_answers_are_asked_answers_bit_for_bit(data, tmp_path, kind, weighting):
     X, y, _, teachers = data
     proba = ask_teachers(teachers, X, y, out=tmp_path / "proba.npy")
@@ -190,6 +191,7 @@ def test_given_answers_are_asked_answers_bit_for_bit(data, tmp_path, kind, weigh
         "list": lambda p: p.tolist(),
         "float64": lambda p: p.astype(np.float64),
         "memmap": lambda p: p,
+        "torch": lambda p: torch.tensor(np.array(p)),
     }[kind](proba)
     asked = distiller(teachers, weighting=weighting).fit(X, y)
     for given_teachers in (teachers, None):
@@ -237,6 +239,21 @@ def test_rough_answers_are_normalized(data):
     assert_allclose(rough.predict_proba(X), exact.predict_proba(X), atol=1e-3)
     half = distiller(None).fit(X, y, teacher_proba=proba.astype(np.float16))
     assert_allclose(half.predict_proba(X), exact.predict_proba(X), atol=1e-2)
+
+
+def test_votes_may_be_booleans(data):
+    X, y, _, teachers = data
+    votes = np.eye(3, dtype=bool)[ask_teachers(teachers, X).argmax(axis=2)]
+    numbers = distiller(None).fit(X, y, teacher_proba=votes.astype(float))
+    assert_same(distiller(None).fit(X, y, teacher_proba=votes), numbers, X)
+
+
+def test_unfitted_teachers_need_no_label_where_answers_are_given(data):
+    X, _, _, teachers = data
+    proba = ask_teachers(teachers, X)
+    fitted = distiller(unfitted(), cv=5)
+    fitted.fit(X, np.full(N, -1), teacher_proba=proba)
+    assert fitted.teachers_ == []
 
 
 def test_answers_are_not_written_to(data):

@@ -22,7 +22,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import EpochScoring
+from skorch.callbacks import BatchScoring, EpochScoring
 from skorch.dataset import Dataset
 from torch import nn
 
@@ -145,6 +145,17 @@ def fit_built_in(world, X, **args):
 
 def fit_weighting(world, weighting, **args):
     return fit(world, weighting=weighting, **args)
+
+
+PLAIN_SPLIT = ShuffleSplit(1, random_state=0)
+
+
+def firsts(world):
+    """Label the first row of each class only."""
+    y = np.full(N_SAMPLES, -1)
+    first = np.unique(world.y, return_index=True)[1]
+    y[first] = world.y[first]
+    return y
 
 
 def unknown(world):
@@ -870,6 +881,24 @@ WEIGHTING = [
 
 CV = [
     (
+        "teachers saw what they answer",
+        lambda w: fit_unfitted(w, cv=[(np.arange(N_SAMPLES), np.arange(N_SAMPLES))]),
+        ValueError,
+        r"Split 0 of `cv` .*trains on 30 of the 30 rows that it tests",
+    ),
+    (
+        "position beyond X",
+        lambda w: fit_unfitted(w, cv=[([1, 999], [3])]),
+        ValueError,
+        r"Positions in `cv` must be from 0 to 59, got 1 to 999",
+    ),
+    (
+        "mask of another length",
+        lambda w: fit_unfitted(w, cv=[(np.ones(9, bool), np.ones(9, bool))]),
+        ValueError,
+        r"masks of length 60, got bool of shape \(9,\)",
+    ),
+    (
         "cv misspelled",
         lambda w: fit(w, cv="pre-fit"),
         InvalidParameterError,
@@ -1200,6 +1229,18 @@ CLASSES = [
         r"all numbers or all strings.*\[0, 1, 2\] and \['no', 'yes'\]",
     ),
     (
+        "mixed",
+        lambda w: fit(w, classes=np.array([0, "1", 2], dtype=object)),
+        ValueError,
+        r"`classes` must be all numbers or all strings, got \[0, '1', 2\]",
+    ),
+    (
+        "NaN",
+        lambda w: fit(w, classes=[0, 1, 2, np.nan]),
+        ValueError,
+        r"`classes` must be all numbers or all strings, got \[0\.0, 1\.0, 2\.0, nan\]",
+    ),
+    (
         "with the mark",
         lambda w: fit(w, classes=[-1, 0, 1, 2]),
         ValueError,
@@ -1224,13 +1265,25 @@ CLASS_WEIGHT = [
         "a class that is not there",
         lambda w: fit(w, class_weight={7: 2.0}),
         ValueError,
-        r"The classes, \[0, 1, 2\], are not in class_weight",
+        r"`class_weight` .*to classes among \[0, 1, 2\], got \{7: 2\.0\}",
+    ),
+    (
+        "the mark",
+        lambda w: fit(w, class_weight={-1: 0.5, 0: 2.0}),
+        ValueError,
+        r"`class_weight` .*to classes among \[0, 1, 2\], got \{-1: 0\.5",
     ),
     (
         "negative",
         lambda w: fit(w, class_weight={0: -1.0}),
         ValueError,
-        r"`class_weight` must not be negative, got \{0: -1\.0\}",
+        r"must give finite, non-negative weights .*got \{0: -1\.0\}",
+    ),
+    (
+        "NaN",
+        lambda w: fit(w, class_weight={0: np.nan}),
+        ValueError,
+        r"must give finite, non-negative weights .*got \{0: nan\}",
     ),
     (
         "nothing left",
@@ -1257,7 +1310,16 @@ VALIDATION = [
         "less than a row",
         lambda w: fit(w, validation_fraction=0.001),
         ValueError,
-        r"validation_fraction=0\.001 of 60 rows holds out none: raise it",
+        r"validation_fraction=0\.001 holds out none of the 60 rows .*of which 4, the "
+        r"first of each label, train: raise it",
+    ),
+    (
+        "nothing but the first row of each class",
+        lambda w: fit(
+            w, y=firsts(w), alpha=0.0, weighting="uniform", validation_fraction=0.9
+        ),
+        ValueError,
+        r"holds out none of the 3 rows .*of which 3, .*label more rows",
     ),
     (
         "callbacks disabled",
@@ -1274,6 +1336,24 @@ VALIDATION = [
         r"EpochScoring\('f1'\) cannot score.*monitor valid_loss or valid_acc",
     ),
     (
+        "scores of cached answers",
+        lambda w: fit(
+            w,
+            validation_fraction=0.2,
+            student=net(callbacks=[EpochScoring(lambda net, X, y: 0)]),
+        ),
+        ValueError,
+        r"EpochScoring\(.*\) cannot score.*its own rows, and use_caching=False",
+    ),
+    (
+        "scores of batches",
+        lambda w: fit(
+            w, validation_fraction=0.2, student=net(callbacks=[BatchScoring("f1")])
+        ),
+        ValueError,
+        r"BatchScoring\('f1'\) cannot score",
+    ),
+    (
         "scores of train rows by name",
         lambda w: fit(
             w, student=net(callbacks=[EpochScoring("accuracy", on_train=True)])
@@ -1284,6 +1364,14 @@ VALIDATION = [
 ]
 
 ENSEMBLES = [
+    (
+        "parameter of a fitted teacher",
+        lambda w: distiller(w, teachers=w.teachers[0]).set_params(
+            teachers__var_smoothing=1
+        ),
+        ValueError,
+        r"'teachers__var_smoothing' would change a teacher that is fitted: set `teach",
+    ),
     (
         "unfitted forest",
         lambda w: fit(w, teachers=RandomForestClassifier()),
@@ -1441,10 +1529,9 @@ WARNINGS = [
     ),
     (
         "unlabeled rows in a test part",
-        lambda w: cross_val_score(distiller(w), w.X, w.partly, cv=ShuffleSplit(1)),
+        lambda w: cross_val_score(distiller(w), w.X, w.partly, cv=PLAIN_SPLIT),
         UserWarning,
-        r"tests the fit on rows without a label: scikit-learn takes -1 for a class.*"
-        r"cv=SemiSupervisedSplit\(5\)",
+        r"takes -1, the mark of an unknown label, for a class.*SemiSupervised",
     ),
     (
         "array for a frame",

@@ -20,6 +20,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -27,8 +28,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    LRScheduler,
+    ProgressBar,
+)
 from skorch.dataset import ValidSplit
 from torch import nn
 
@@ -546,6 +554,9 @@ def test_html_of_many_teachers_stays_short(world):
     forest = RandomForestClassifier(40, max_depth=3).fit(world.X, world.truth)
     html = world.distill(teachers=forest)._repr_html_()
     assert html.count("sk-parallel-item") < 20
+    assert "36 more" in html
+    assert "DecisionTreeClassifier" in html
+    assert "<pre>Member" not in html
 
 
 # --- Prediction ---------------------------------------------------------------------
@@ -749,6 +760,88 @@ def test_mask_of_a_cv_split_is_read_as_positions(world):
     )
     assert_array_equal(
         by_mask.predict_proba(world.X), by_position.predict_proba(world.X)
+    )
+
+
+def test_search_over_a_bare_teacher_leaves_it_as_it_was(world):
+    teacher = KNeighborsClassifier(5).fit(world.X, world.truth)
+    distiller = EnsembleDistiller(teacher, make_net())
+    assert not any(name.startswith("teachers__") for name in distiller.get_params())
+    with pytest.raises(ValueError, match="would change a teacher that is fitted"):
+        clone(distiller).set_params(teachers__n_neighbors=1)
+    assert teacher.n_neighbors == 5
+
+
+def test_rows_without_a_part_in_the_loss_are_not_held_out(world):
+    # unlabeled rows have none under alpha=0: their loss of zero would stop it at once
+    student = make_net(max_epochs=60, callbacks=[Watch])
+    distiller = world.distill(alpha=0.0, validation_fraction=0.2, student=student)
+    assert len(Watch.valid[0]) == 10  # of 50 labeled rows
+    assert -1 not in np.concatenate(Watch.valid)
+    assert distiller.score(world.X, world.truth) > 0.6
+
+
+def test_splitter_of_the_teachers_is_seeded(world):
+    options = {"teachers": [GaussianNB()], "cv": KFold(3, shuffle=True)}
+    state = np.random.mtrand._rand.get_state()[1].copy()
+    first, again = (world.distill(**options) for _ in range(2))
+    assert_array_equal(first.teacher_weight_, again.teacher_weight_)
+    assert_array_equal(np.random.mtrand._rand.get_state()[1], state)
+    assert options["cv"].random_state is None
+
+
+def test_repeated_train_positions_weigh_twice(world):
+    labeled = np.flatnonzero(world.y >= 0)
+    parts = labeled[::2], labeled[1::2]
+    splits = [parts, parts[::-1]]
+    rare = [(np.r_[train, train[:9], train[:9]], test) for train, test in splits]
+    plain, repeated = (
+        world.distill(teachers=[GaussianNB()], cv=cv) for cv in (splits, rare)
+    )
+    assert not np.allclose(plain.row_weight_, repeated.row_weight_)
+
+
+class Curious(Callback):
+    """Look at the net as skorch's own callbacks do."""
+
+    def on_batch_end(self, net, **kwargs):
+        assert net.criterion is nn.CrossEntropyLoss
+        net.get_params()
+        clone(net)
+
+
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_callbacks_may_look_at_the_net(world, fraction):
+    bar = ProgressBar(detect_notebook=False)
+    student = make_net(max_epochs=2, callbacks=[("look", Curious), ("bar", bar)])
+    world.distill(student=student, validation_fraction=fraction)
+
+
+def test_student_may_have_switched_off_its_accuracy(world):
+    student = make_net(callbacks__valid_acc=None)
+    distiller = world.distill(student=student, validation_fraction=0.2)
+    assert "valid_acc" in distiller.history_
+    assert distiller.student_.callbacks__valid_acc is None
+
+
+def test_failed_refit_is_not_fitted(world):
+    distiller = world.distill()
+    with pytest.raises(ValueError, match="inconsistent"):
+        distiller.fit(world.X, world.y[:-1])
+    with pytest.raises(NotFittedError):
+        check_is_fitted(distiller)
+
+
+def test_balance_of_no_labels_is_none(world):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(y=np.full(400, -1), class_weight="balanced")
+
+
+def test_html_of_a_student_that_is_a_class():
+    assert (
+        "EnsembleDistiller"
+        in EnsembleDistiller([GaussianNB()], NeuralNetClassifier)._repr_html_()
     )
 
 

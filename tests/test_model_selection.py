@@ -12,6 +12,7 @@ from optuna_integration import OptunaSearchCV
 from scipy.sparse import coo_array
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.ensemble import StackingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, get_scorer, get_scorer_names
@@ -747,3 +748,11 @@ def test_optuna_search(cv, y):
     assert_allclose(found.best_score_, by_hand.mean())
     assert found.n_splits_ == 3
     assert set(found.predict(X)) == set(y) - {-1}
+
+
+def test_stacking_may_seed_the_wrapped_splitter():
+    X, truth = make_data(2)
+    for cv in (3, StratifiedKFold(3, shuffle=True)):
+        split = SemiSupervisedSplit(cv)
+        StackingClassifier([("bayes", GaussianNB())], cv=split).fit(X, truth)
+    assert cv.random_state is None

@@ -74,6 +74,7 @@ def test_blocks_and_epochs_are_tasks_of_the_fit(monkeypatch):
     log = Log()
     make_distiller().set_callbacks(log).fit(X, y)
     assert log.names() == [
+        "fit teachers",
         *["block of rows"] * 3,
         "ask teachers",
         *["epoch"] * EPOCHS,

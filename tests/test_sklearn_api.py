@@ -1,15 +1,30 @@
 """scikit-learn's own checks, and its tools around the distiller."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sklearn
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    PredefinedSplit,
+    cross_val_predict,
+    cross_val_score,
+    permutation_test_score,
+)
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -20,6 +35,7 @@ from torch import nn
 from torch.optim import Adam
 
 from sk_ekd import EnsembleDistiller, UnifiedWeighting
+from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP
 
 MINIBATCHES = (
@@ -214,6 +230,56 @@ def test_teachers_passed_with_cv_are_never_fitted_themselves(data):
     distiller = EnsembleDistiller([teacher], make_net(), cv=3).fit(X, y)
     assert not hasattr(teacher, "classes_")
     assert hasattr(distiller.teachers_[0], "classes_")
+
+
+# --- Where scikit-learn takes -1 for a class ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda d, X, y: cross_val_score(d, X, y, cv=2, scoring="accuracy"),
+        lambda d, X, y: cross_val_predict(d, X, y, cv=2),
+        lambda d, X, y: cross_val_predict(d, X, y, cv=2, method="predict_proba"),
+        lambda d, X, y: permutation_test_score(d, X, y, cv=2, n_permutations=1),
+        lambda d, X, y: GridSearchCV(d, {"alpha": [0.2]}, cv=2).fit(X, list(y)),
+        lambda d, X, y: cross_val_score(make_pipeline(StandardScaler(), d), X, y, cv=2),
+        lambda d, X, y: VotingClassifier([("d", d)]).fit(X, y),
+        lambda d, X, y: StackingClassifier([("d", d)], cv=2).fit(X, y),
+        lambda d, X, y: BaggingClassifier(d, n_estimators=2).fit(X, y),
+        lambda d, X, y: CalibratedClassifierCV(d, cv=2).fit(X, y),
+    ],
+)
+def test_mark_that_is_taken_for_a_class_is_told(data, use):
+    X, _, y, _ = data
+    distiller = EnsembleDistiller([GaussianNB()], make_net(), cv=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use(distiller, X, y)
+    assert any("SemiSupervisedSplit" in str(w.message) for w in caught)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda d, X, y, cv: cross_val_score(d, X, np.where(y < 0, 0, y), cv=2),
+        lambda d, X, y, cv: cross_val_score(d, X, y, cv=cv),
+        lambda d, X, y, cv: GridSearchCV(d, {"alpha": [0.2]}, cv=cv).fit(X, y),
+        lambda d, X, y, cv: VotingClassifier([("d", d)]).fit(X[y >= 0], y[y >= 0]),
+        lambda d, X, y, cv: cross_val_score(
+            MultiOutputClassifier(d), X, np.c_[y, y] * 0 + [[0, 1]] * (y[:, None] > 0)
+            + (np.arange(len(y))[:, None] % 2), cv=2, error_score="raise",
+        ),
+        lambda d, X, y, cv: d.fit(X, y),
+    ],
+)  # fmt: skip
+def test_mark_that_is_understood_is_not_told(data, use):
+    X, _, y, _ = data
+    distiller = EnsembleDistiller([GaussianNB()], make_net(), cv=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        use(distiller, X, y, SemiSupervisedSplit(2))
+    assert not any("SemiSupervisedSplit" in str(w.message) for w in caught)
 
 
 def test_metadata_request_survives_clone(data, teachers):
