@@ -46,7 +46,7 @@ from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
-MOST_SHOWN = 4  # teachers in the HTML representation
+MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
 
 
 class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -582,9 +582,10 @@ default=None
                 teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
             # of a member, the model that it is
             models = {k: getattr(t, "model", t) for k, t in teachers.items()}
-            shown = dict(list(models.items())[:MOST_SHOWN])
+            shown = models
             if len(models) > MOST_SHOWN:
-                shown["..."] = f"{len(models) - MOST_SHOWN} more"
+                shown = dict(list(models.items())[:2])
+                shown["..."] = f"{len(models) - 2} more"
             student = getattr(self, "student_", self.student)
             check_student(student or default_student(np.zeros((1, 1))))
             blocks = [
