@@ -88,8 +88,10 @@ def ask_teachers(
     -----
     Answers out of fold were given by teachers that saw all labels. In a
     cross-validation over them the test rows' labels have thus had a part in the
-    answers to the train rows: good for comparing students, too kind as an estimate of
-    accuracy. Teachers fitted on other rows have no such flaw.
+    answers to the train rows: good for comparing students that follow the teachers
+    alike, too kind as an estimate of accuracy (by five points where it was measured,
+    see "Model selection" in the documentation), and not for a choice of `alpha`.
+    Teachers fitted on other rows have no such flaw.
 
     Examples
     --------

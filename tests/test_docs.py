@@ -19,7 +19,7 @@ def python_blocks(page):
 
 
 @pytest.mark.parametrize(
-    "page", filter(python_blocks, PAGES), ids=lambda page: page.stem
+    "page", [p for p in PAGES if python_blocks(p)], ids=lambda page: page.stem
 )
 def test_every_python_block_of_a_page_runs(page, capsys):
     namespace = {}
