@@ -31,7 +31,13 @@ except ImportError:  # scikit-learn < 1.9
             return _NoProgress()
 
     def with_callbacks(method):
-        """Wrap the method, so that warnings count the same number of frames."""
+        """Wrap the method, so that warnings count the same number of frames.
+
+        Parameters
+        ----------
+        method : callable
+            The `fit` of an estimator.
+        """
 
         @functools.wraps(method)
         def wrapped(estimator, *args, **kwargs):

@@ -363,15 +363,12 @@ def test_answers_pass_through_a_pipeline_in_a_search(data, routing):
     with sklearn.config_context(enable_metadata_routing=routing):
         model = distiller(None)
         if routing:
-            model.set_fit_request(teacher_proba=True, sample_weight=True)
-            model.set_score_request(sample_weight=True)
+            model.set_fit_request(teacher_proba=True)
         pipeline = Pipeline([("scale", StandardScaler()), ("distill", model)])
         grid = {f"distill__{name}": values for name, values in GRID.items()}
         search = GridSearchCV(pipeline, grid, cv=SemiSupervisedSplit(3))
-        if routing:
-            pipeline["scale"].set_fit_request(sample_weight=False)
-            metadata = {"teacher_proba": proba, "sample_weight": np.ones(N)}
-        else:
+        metadata = {"teacher_proba": proba}
+        if not routing:
             metadata = {
                 "distill__teacher_proba": proba,
                 "distill__sample_weight": np.ones(N),
