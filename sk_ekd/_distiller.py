@@ -253,51 +253,17 @@ default=None
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         ask_seed, student_seed = draw_seed(rng), draw_seed(rng)
-        weighting = _check_weighting(self.weighting)
-        temperature = float(self.temperature)  # small NumPy integers would overflow
-        X = as_rows(X)
-        validate_data(self, X, y, skip_check_array=True)
-        # 6: the caller of fit, outside of its two decorators
-        teachers, read = open_teachers(self.teachers, self.cv, stacklevel=6)
-        if teacher_proba is not None:
-            teacher_proba = check_teacher_proba(
-                teacher_proba, count_rows(X), list(teachers)
-            )
-        rows = self._read(X, y, sample_weight, teachers, teacher_proba)
-        student = self.student
-        if student is None:
-            student = default_student(rows.X, verbose=self.verbose)
-        check_student(student)
-        sample_weight = self._weigh_classes(rows)
+        asked, rows = self._read(X, y, sample_weight, teacher_proba)
+        student = self._choose_student(rows)
+        sample_weight = self._weigh_classes(rows)  # (n,)
         _warn_of_scikit_learn(self.unlabeled_label)
 
-        with seeded(ask_seed):  # for teachers that are torch nets
-            fitting = task.subcontext(task_name="fit teachers")
-            fitting.call_on_fit_task_begin(estimator=self)
-            names, ask, blocks = self._plan(
-                teachers, read, rows, teacher_proba, ask_seed
-            )
-            fitting.call_on_fit_task_end(estimator=self)
-            asking = task.subcontext(
-                task_name="ask teachers", max_subtasks=len(blocks)
-            ).call_on_fit_task_begin(estimator=self)
-            blocks = print_progress(blocks, self.verbose)
-            blocks = followed(blocks, asking, estimator=self, name="block of rows")
-            shape = len(names), len(self.classes_)
-            mix = _mix_blocks(blocks, ask, rows, weighting, temperature, shape)
-            asking.call_on_fit_task_end(estimator=self)
-        self._check_something_to_learn(mix, rows)
-        self._keep_weights(mix, rows, names)
+        mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
         self._warn_of_teachers()
 
+        weight = sample_weight * mix.row_weight  # (n,)
         train, valid = _hold_out(
-            StudentRows(
-                rows.X,
-                rows.y,
-                mix.target,
-                sample_weight,
-                sample_weight * mix.row_weight,
-            ),
+            StudentRows(rows.X, rows.y, mix.target, sample_weight, weight),
             self.validation_fraction,
             float(self.alpha),
             student_seed,
@@ -307,7 +273,7 @@ default=None
             train,
             valid,
             alpha=float(self.alpha),
-            temperature=temperature,
+            temperature=float(self.temperature),
             seed=student_seed,
             epochs=Epochs(task, self, rows.X, rows.y),
         )
@@ -381,14 +347,23 @@ default=None
             sample_weight=sample_weight,
         )
 
-    def _read(self, X, y, sample_weight, teachers, teacher_proba):
-        """Check the input, find the classes, encode the labels -> TrainingRows."""
-        if not teachers and teacher_proba is None:
+    def _read(self, X, y, sample_weight, teacher_proba):
+        """Check the input, find the classes, encode the labels -> _Asked, rows."""
+        X = as_rows(X)
+        validate_data(self, X, y, skip_check_array=True)
+        # 7: the caller of fit, outside of its two decorators
+        teachers, read = open_teachers(self.teachers, self.cv, stacklevel=7)
+        n_columns = None
+        if teacher_proba is not None:
+            teacher_proba = check_teacher_proba(
+                teacher_proba, count_rows(X), list(teachers)
+            )
+            n_columns = teacher_proba.shape[2]
+        elif not teachers:
             raise ValueError(
                 "`teachers` is None: pass classifiers, or their answers as "
                 "fit(X, y, teacher_proba=...)."
             )
-        n_columns = None if teacher_proba is None else teacher_proba.shape[2]
         rows, self.classes_ = read_training(
             X, y, sample_weight, teachers,
             cv=self.cv, classes=self.classes, unlabeled_label=self.unlabeled_label,
@@ -405,7 +380,14 @@ default=None
                 "alpha=0 learns from labels only, but y has no labeled row: raise "
                 "`alpha`, or label some rows."
             )
-        return rows
+        return _Asked(teachers, read, teacher_proba), rows
+
+    def _choose_student(self, rows):
+        student = self.student
+        if student is None:
+            student = default_student(rows.X, verbose=self.verbose)
+        check_student(student)
+        return student
 
     def _weigh_classes(self, rows):
         """Multiply sample weights by class weights, to a mean of one -> (n,)."""
@@ -431,31 +413,49 @@ default=None
             )
         return weight / weight.mean()
 
-    def _plan(self, teachers, read, rows, teacher_proba, seed):
+    def _label(self, asked, rows, task, seed):
+        """Turn the teachers' answers into soft targets and weights -> _Mix."""
+        weighting = _check_weighting(self.weighting)
+        temperature = float(self.temperature)  # small NumPy integers would overflow
+        with seeded(seed):  # for teachers that are torch nets
+            fitting = task.subcontext(task_name="fit teachers")
+            fitting.call_on_fit_task_begin(estimator=self)
+            names, ask, blocks = self._plan(asked, rows, seed)
+            fitting.call_on_fit_task_end(estimator=self)
+
+            asking = task.subcontext(task_name="ask teachers", max_subtasks=len(blocks))
+            asking.call_on_fit_task_begin(estimator=self)
+            blocks = print_progress(blocks, self.verbose)
+            blocks = followed(blocks, asking, estimator=self, name="block of rows")
+            shape = len(names), len(self.classes_)
+            mix = _mix_blocks(blocks, ask, rows, weighting, temperature, shape)
+            asking.call_on_fit_task_end(estimator=self)
+        self._check_something_to_learn(mix, rows)
+        self._keep_weights(mix, rows, names)
+        return mix
+
+    def _plan(self, asked, rows, seed):
         """Fit the teachers if need be -> their names, how to ask, blocks of rows."""
-        out_of_fold = None
-        if teacher_proba is None:
+        teachers, out_of_fold = asked.teachers, None
+        names = list(teachers)
+        if asked.proba is None:
             teachers, out_of_fold = fit_or_keep(
                 teachers, rows, self.classes_, self.cv,
                 n_jobs=self.n_jobs, random_state=seed, verbose=self.verbose,
             )  # fmt: skip
-            names = list(teachers)
             ask = make_ask(
-                teachers, read, rows, self.classes_, out_of_fold, n_jobs=self.n_jobs
-            )
+                teachers, asked.read, rows, self.classes_, out_of_fold,
+                n_jobs=self.n_jobs,
+            )  # fmt: skip
         else:
-            n_teachers = teacher_proba.shape[1]
-            names = list(teachers) or [f"teacher-{i + 1}" for i in range(n_teachers)]
+            names = names or [f"teacher-{i + 1}" for i in range(asked.proba.shape[1])]
             teachers = teachers if is_prefit(self.cv) else {}
-            ask = make_lookup(teacher_proba, rows)
+            ask = make_lookup(asked.proba, rows)
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
         shape = len(names), len(self.classes_)
-        return (
-            names,
-            ask,
-            plan_blocks(rows, shape, labeled_first=out_of_fold is not None),
-        )
+        blocks = plan_blocks(rows, shape, labeled_first=out_of_fold is not None)
+        return names, ask, blocks
 
     def _check_something_to_learn(self, mix, rows):
         uses_labels = self.alpha < 1 and (rows.y >= 0).any()
@@ -596,6 +596,14 @@ default=None
             return _VisualBlock("serial", blocks, dash_wrapped=False)
         name = type(self).__name__
         return _VisualBlock("single", self, names=name, name_details=str(self))
+
+
+class _Asked(NamedTuple):
+    """Whom or what the fit asks."""
+
+    teachers: dict  # of str to classifier; empty where there are none
+    read: object  # callable, maps a block of X to what they are asked with
+    proba: np.ndarray | None  # (n, t, c), given answers
 
 
 class _Mix(NamedTuple):
