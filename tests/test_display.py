@@ -79,6 +79,7 @@ def world():
 
 @pytest.fixture(autouse=True)
 def no_figure_left():
+    plt.close("all")  # those of the doctests
     yield
     plt.close("all")
 
