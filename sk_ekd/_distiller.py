@@ -295,7 +295,9 @@ default=None
         """
         check_is_fitted(self)
         X = as_rows(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        has_names = hasattr(self, "feature_names_in_") or not isinstance(X, np.ndarray)
+        if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
+            validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
 
     def predict(self, X):

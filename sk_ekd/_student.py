@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.sparse import issparse
+from scipy.special import entr
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.dataset import Dataset
@@ -53,17 +54,20 @@ class _DistillationLoss:
     def forward(self, output, rows):
         """Return the mean loss of a batch of packed rows, see `pack_rows`."""
         output = output[0] if isinstance(output, tuple) else output
-        label, label_weight, weight, target = _unpack_rows(rows)
-        label_loss = output.new_zeros(())
+        label, label_weight, weight, negentropy, target = _unpack_rows(rows)
+        label_loss = distillation_loss = output.new_zeros(())
         if self.alpha < 1:
             each = self.label_loss(output, label)  # (b,), 0 where unlabeled
-            label_loss = (1 - self.alpha) * (label_weight * each).mean()
-        distillation_loss = output.new_zeros(())
+            scale = (1 - self.alpha) / len(rows)
+            label_loss = scale * torch.dot(label_weight, each)
         if self.alpha > 0:
-            log_student = F.log_softmax(self.logits(output) / self.temperature, dim=1)
-            kl = F.kl_div(log_student, target, reduction="none").sum(dim=1)  # (b,)
-            scale = self.alpha * self.temperature**2
-            distillation_loss = scale * (weight * kl).mean()
+            logits = self.logits(output)
+            if self.temperature != 1:
+                logits = logits / self.temperature
+            log_student = F.log_softmax(logits, dim=1)
+            kl = negentropy - torch.linalg.vecdot(target, log_student)  # (b,)
+            scale = self.alpha * self.temperature**2 / len(rows)
+            distillation_loss = scale * torch.dot(weight, kl)
         terms = len(rows), label_loss.detach(), distillation_loss.detach()
         if self.training:
             self.terms.append(terms)
@@ -187,16 +191,20 @@ def pack_rows(y, label_weight, weight, target):
 
     Returns
     -------
-    rows : Tensor of shape (n_samples, 3 + n_classes), dtype float32
+    rows : Tensor of shape (n_samples, 4 + n_classes), dtype float32
     """
+    negentropy = -entr(target.astype(np.float64)).sum(axis=1)  # the constant of the KL
     return torch.from_numpy(
-        np.column_stack([y, label_weight, weight, target]).astype(np.float32)
+        np.column_stack([y, label_weight, weight, negentropy, target]).astype(
+            np.float32
+        )
     )
 
 
 def _unpack_rows(rows):
-    """Undo `pack_rows` on a batch -> (b,), (b,), (b,), (b, c)."""
-    return rows[:, 0].long(), rows[:, 1], rows[:, 2], rows[:, 3:]
+    """Undo `pack_rows` on a batch -> (b,), (b,), (b,), (b,), (b, c)."""
+    label, label_weight, weight, negentropy = rows[:, :4].unbind(dim=1)
+    return label.long(), label_weight, weight, negentropy, rows[:, 4:]
 
 
 class _MemoryRows(torch.utils.data.Dataset):
@@ -329,7 +337,7 @@ def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
 
 
 def _pack(part):
-    """Return inputs and packed rows of a part -> (n, ...), (n, 3 + c)."""
+    """Return inputs and packed rows of a part -> (n, ...), (n, 4 + c)."""
     Z = _as_matrix(part.X)
     if len(part.y) != Z.shape[0]:
         raise ValueError(
@@ -392,7 +400,7 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     own = {name: getattr(net, name) for name in changed}
     accuracy = vars(net).get(VALID_ACC, "default")
     X, rows = train
-    n_classes = rows.shape[1] - 3
+    n_classes = rows.shape[1] - 4
     if valid is not None and net.callbacks == "disable":
         raise ValueError(
             "`validation_fraction` stops the training by a callback, but the student "
@@ -411,9 +419,8 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
     _set_width(net, X.shape[1:], n_classes)
-    if valid is not None:
-        # the y are packed rows, which the default accuracy would take for labels
-        setattr(net, VALID_ACC, None)
+    # of a validation part: its y are packed rows, which this would take for labels
+    setattr(net, VALID_ACC, None)
     net.initialize()
     for name in ("criterion", "callbacks"):  # what callbacks see of the net, and clone
         setattr(net, name, own.pop(name))
@@ -422,11 +429,14 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     net.train_split = None  # soft targets cannot be stratified
     if valid is not None:
         net.train_split = predefined_split(make_dataset(*valid))
+    if _has_plain_steps(net):
+        net.run_single_epoch = partial(_run_single_epoch, net)
     epochs.start(net.max_epochs)
     _run_epochs(net, make_dataset(X, rows))
     epochs.finish()
 
-    vars(net).pop("classes_inferred_", None)
+    for name in ("classes_inferred_", "run_single_epoch"):
+        vars(net).pop(name, None)
     for name, value in own.items():
         setattr(net, name, value)
     if accuracy == "default":
@@ -436,6 +446,73 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     net.initialize_criterion()  # the user's own, so that the net stands by itself
     # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
     net.optimizer_.state.clear()
+
+
+def _has_plain_steps(net):
+    """Return whether nothing of the user's runs between or within the steps."""
+    steps = (
+        "run_single_epoch", "train_step", "train_step_single", "validation_step",
+        "initialize_module", "initialize_optimizer", "get_train_step_accumulator",
+        "on_batch_begin", "on_batch_end", "on_grad_computed", "notify",
+        "_step_optimizer", "_zero_grad_optimizer",  # private, meant to be overridden
+    )  # fmt: skip
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return (
+        type(net.optimizer_).__module__.startswith("torch.optim.")
+        and not isinstance(net.optimizer_, torch.optim.LBFGS)  # steps several times
+        and all(_has_own(net, step) for step in steps)
+        and all(
+            getattr(type(callback), hook) is getattr(Callback, hook)
+            for _, callback in net.callbacks_
+            for hook in hooks
+        )
+    )
+
+
+def _run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
+    """Run an epoch as skorch does, but for what nobody listens to between the steps.
+
+    The losses stay on the device, and are read once.
+    """
+    if iterator is None:
+        return
+    net.module_.train(training)
+    net.criterion_.train(training)
+    ask_loss = _choose_loss(net, iterator, training)
+    losses, sizes = [], []
+    for X, rows in iterator:
+        with torch.set_grad_enabled(training):
+            loss = ask_loss(X, rows)
+        if training:
+            net.optimizer_.zero_grad()
+            loss.backward()
+            net.optimizer_.step()
+        losses.append(loss.detach())
+        sizes.append(len(rows))
+    read = torch.stack(losses).tolist() if losses else []
+    for loss, size in zip(read, sizes, strict=True):
+        net.history.new_batch()
+        net.history.record_batch(f"{prefix}_loss", loss)
+        net.history.record_batch(f"{prefix}_batch_size", size)
+    net.history.record(f"{prefix}_batch_count", len(losses))
+
+
+def _choose_loss(net, iterator, training):
+    """Return the loss of a batch, without a detour where skorch's would be one."""
+    if (
+        isinstance(iterator, _MemoryBatches)  # tensors, and on the device
+        and isinstance(net.criterion_, _LogitsLoss)
+        and type(net).infer is NeuralNet.infer
+        and _has_own(net, "get_loss")
+    ):
+        return lambda X, rows: net.criterion_(net.module_(X), rows)
+    return lambda X, rows: net.get_loss(net.infer(X), rows, X=X, training=training)
+
+
+def _has_own(net, method):
+    """Return whether a method of the net is one of skorch's."""
+    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    return getattr(type(net), method) in {getattr(kind, method) for kind in kinds}
 
 
 def _stopping(net, valid):
@@ -639,14 +716,24 @@ def student_proba(student, X):
     steps, net = _split_student(student)
     Z = _as_matrix(steps.transform(X) if steps else X)
     blocks = []
-    for block in gen_batches(Z.shape[0], PREDICT_ROWS):
-        dense = Z[block].toarray() if issparse(Z) else Z[block]
-        # a copy: a module may work in place
-        output = net.evaluation_step((torch.tensor(dense), None))
+    for start in range(0, Z.shape[0], PREDICT_ROWS):
+        block = Z[start : start + PREDICT_ROWS]
+        dense = block.toarray() if issparse(Z) else block
+        output = _infer(net, torch.tensor(dense))  # a copy: a module may work in place
         output = output[0] if isinstance(output, tuple) else output
         # in float64, so that rows sum to one for scikit-learn's metrics
         blocks.append(_nonlinearity(net)(output.cpu().double()).numpy())
     return np.concatenate(blocks)
+
+
+def _infer(net, X):
+    """Ask the module; unlike in skorch, it is set to evaluate only once."""
+    if type(net).evaluation_step is not NeuralNet.evaluation_step:
+        return net.evaluation_step((X, None))
+    if net.module_.training:
+        net.module_.eval()
+    with torch.inference_mode():
+        return net.infer(X)
 
 
 def _nonlinearity(net):
@@ -665,6 +752,11 @@ def _is_binary(net):
 
 def _as_matrix(X):
     """Return X as the float32 array or CSR matrix that a net can take."""
+    if type(X) is np.ndarray and X.ndim > 1 and X.size and X.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            is_clean = np.isfinite(X.sum())  # scikit-learn's own first look
+        if is_clean:  # which saves 100 µs, more than a small net takes
+            return np.require(X, requirements=["C", "W"])
     if isinstance(X, pd.DataFrame):
         text = [c for c in X if not pd.api.types.is_numeric_dtype(X[c].dtype)]
         if text:

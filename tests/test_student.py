@@ -180,9 +180,13 @@ def test_packing_is_undone_by_unpacking():
     _, y, target = make_data()
     y[:5] = -1
     weights = RNG.rand(2, N).astype(np.float32)
-    unpacked = _unpack_rows(pack_rows(y, *weights, target))
-    for got, expected in zip(unpacked, (y, *weights, target), strict=True):
+    *unpacked, negentropy, answer = _unpack_rows(pack_rows(y, *weights, target))
+    for got, expected in zip(unpacked, (y, *weights), strict=True):
         assert_array_equal(got.numpy(), expected)
+    assert_array_equal(answer.numpy(), target)
+    assert_allclose(
+        negentropy.numpy(), (target * np.log(target)).sum(axis=1), rtol=1e-5
+    )
 
 
 # --- Training -----------------------------------------------------------------------
@@ -219,6 +223,69 @@ def test_rows_in_memory_train_like_the_loader_of_skorch(form):
         clone(NETS[form]).set_params(iterator_train__num_workers=0), X, y, target
     )
     assert_allclose(student_proba(in_memory, X), student_proba(loader, X), atol=1e-6)
+
+
+class Listener(Callback):
+    """Listens between the steps, so that skorch must run them."""
+
+    def on_batch_end(self, net, **kwargs):
+        pass
+
+
+@pytest.mark.parametrize("form", NETS)
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"module__dropout": 0.5, "iterator_train__shuffle": True},
+        {"optimizer": torch.optim.Adam, "lr": 0.01},
+        {"optimizer": torch.optim.LBFGS},  # calls its closure several times a step
+        {"validation": True},
+    ],
+    ids=["sgd", "adam", "lbfgs", "validation"],
+)
+def test_fast_steps_are_the_steps_of_skorch(form, params):
+    X, y, target = make_data(n_classes=2 if form == "binary" else C)
+    y[::2] = -1
+    params = dict(params)
+    valid = None
+    if params.pop("validation", False):
+        held = slice(100, None)
+        ones = np.ones(50)
+        valid = StudentRows(X[held], y[held], target[held], ones, ones)
+        X, y, target = X[:100], y[:100], target[:100]
+    net = clone(NETS[form]).set_params(**params)
+    fast, history = fit(net, X, y, target, valid=valid)
+    assert "run_single_epoch" not in vars(fast)
+    listened, expected = fit(
+        net.set_params(callbacks=[Listener]), X, y, target, valid=valid
+    )
+    assert_allclose(student_proba(fast, X), student_proba(listened, X), atol=1e-6)
+    assert list(history) == list(expected)
+    columns = [c for c in history if c.endswith(("loss", "acc", "count"))]
+    assert_allclose(history[columns], expected[columns], rtol=1e-5)
+
+
+def test_own_steps_of_a_net_are_honored():
+    class Counting(NeuralNetClassifier):
+        steps = 0
+
+        def train_step(self, batch, **fit_params):
+            Counting.steps += 1
+            return super().train_step(batch, **fit_params)
+
+    X, y, target = make_data()
+    fit(make_net(kind=Counting, criterion=nn.CrossEntropyLoss), X, y, target)
+    assert Counting.steps == 3 * 5
+
+
+def test_own_evaluation_step_is_honored():
+    class Certain(NeuralNetClassifier):
+        def evaluation_step(self, batch, training=False):
+            return 100 * super().evaluation_step(batch, training)
+
+    X, y, target = make_data()
+    net, _ = fit(make_net(kind=Certain, criterion=nn.CrossEntropyLoss), X, y, target)
+    assert student_proba(net, X).max(axis=1).mean() > 0.9
 
 
 def test_sparse_rows_train_like_dense_rows():
