@@ -1,0 +1,562 @@
+"""Measure the library's speed side by side with what people would write themselves.
+
+Every figure is a ratio of two things that were run in turn in one process, the median
+of several pairs. ``--quick`` takes two minutes and shows the path, not the figures.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.datasets import make_classification
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from skorch import NeuralNetClassifier
+from skorch.dataset import Dataset
+from torch import nn
+from torch.nn import functional as F
+
+from sk_ekd import EnsembleDistiller, ask_teachers
+from sk_ekd.model_selection import SemiSupervisedSplit
+from sk_ekd.students import MLP
+
+COLUMNS, CLASSES, HIDDEN = 50, 10, (128, 128)
+
+
+@dataclass
+class Result:
+    """One line of the table."""
+
+    goal: int
+    what: str
+    against: str
+    ours: str
+    theirs: str
+    ratio: float  # ours / theirs, the median of the pairs
+    spread: str  # the lowest and the highest
+    wanted: str
+    met: bool | None
+
+
+def seconds(run):
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def compare(goal, what, ours, against, theirs, *, wanted, pairs, at_least=None):
+    """Run ours and theirs in turn -> Result, of theirs / ours with `at_least`."""
+    ours(), theirs()  # warm up
+    a, b = np.array([(seconds(ours), seconds(theirs)) for _ in range(pairs)]).T
+    ratio = b / a if at_least else a / b
+    middle = float(np.median(ratio))
+    return Result(
+        goal, what, against, shown(np.median(a)), shown(np.median(b)), round(middle, 3),
+        f"{ratio.min():.2f} to {ratio.max():.2f}",
+        f">= {at_least}" if at_least else f"<= {wanted}",
+        middle >= at_least if at_least else middle <= wanted,
+    )  # fmt: skip
+
+
+def shown(duration):
+    """Write a duration in a readable unit."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if duration >= size:
+            return f"{duration / size:.3g} {unit}"
+    return f"{duration / 1e-6:.3g} µs"
+
+
+# --- Data, nets, loops ----------------------------------------------------------------
+
+
+def make_rows(n_samples, n_columns=COLUMNS, n_classes=CLASSES):
+    """Return rows, labels, nine in ten unknown, and the answers of two teachers."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_samples, n_columns), dtype=np.float32)
+    y = np.where(np.arange(n_samples) % 10, -1, rng.integers(n_classes, size=n_samples))
+    proba = rng.dirichlet(np.ones(n_classes), (n_samples, 2)).astype(np.float32)
+    return X, y, proba
+
+
+def make_net(*, batch_size, epochs, **params):
+    """Return the small net of goals 1 to 3."""
+    return NeuralNetClassifier(
+        MLP,
+        criterion=nn.CrossEntropyLoss,
+        module__hidden=HIDDEN,
+        module__dropout=0.0,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=epochs,
+        train_split=None,
+        verbose=0,
+        **params,
+    )
+
+
+def distill(X, y, proba, net):
+    """Fit a student to given answers, by the library."""
+    model = EnsembleDistiller(None, net, weighting="uniform", random_state=0)
+    return model.fit(X, y, teacher_proba=proba)
+
+
+def train_by_hand(X, y, ask, *, batch_size, epochs):
+    """Train the same net with the same loss, as one would write it in PyTorch.
+
+    `ask` returns soft targets for the positions of a batch.
+    """
+    torch.manual_seed(0)
+    module = MLP(X.shape[1], CLASSES, HIDDEN, dropout=0.0)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+    module.train()
+    for _ in range(epochs):
+        total = 0.0
+        for index in torch.randperm(len(X)).split(batch_size):
+            output, target = module(inputs[index]), ask(index)
+            label = F.cross_entropy(
+                output, labels[index], ignore_index=-1, reduction="none"
+            )
+            log_student = F.log_softmax(output, dim=1)
+            kl = F.kl_div(log_student, target, reduction="none").sum(dim=1)
+            loss = 0.5 * label.mean() + 0.5 * kl.mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+    return module
+
+
+class RowByRow(Dataset):
+    """skorch's own Dataset, which is collected row by row; any other one is too."""
+
+
+# --- The goals ------------------------------------------------------------------------
+
+
+def fit_against_a_loop(quick):
+    """Goal 1: a hand-written loop over the same batches."""
+    n_samples, epochs, pairs = (10_000, 2, 3) if quick else (50_000, 5, 9)
+    X, y, proba = make_rows(n_samples)
+    for batch_size in (128, 256, 1024):
+        target = torch.from_numpy(proba.mean(axis=1))
+        yield compare(
+            1,
+            f"fit, batch {batch_size}",
+            lambda b=batch_size: distill(
+                X, y, proba, make_net(batch_size=b, epochs=epochs)
+            ),
+            "PyTorch loop",
+            lambda b=batch_size, t=target: train_by_hand(
+                X, y, t.__getitem__, batch_size=b, epochs=epochs
+            ),
+            wanted=1.05,
+            pairs=pairs,
+        )
+
+
+def fit_against_the_loader(quick):
+    """Goal 2: the same net, rows collected by skorch's default loader."""
+    n_samples, pairs = (5_000, 2) if quick else (50_000, 5)
+    X, y, proba = make_rows(n_samples)
+    yield compare(
+        2,
+        "fit, batch 128",
+        lambda: distill(X, y, proba, make_net(batch_size=128, epochs=2)),
+        "skorch's loader",
+        lambda: distill(
+            X, y, proba, make_net(batch_size=128, epochs=2, dataset=RowByRow)
+        ),
+        wanted=None,
+        at_least=3,
+        pairs=pairs,
+    )
+
+
+def fitted_teachers(X, y):
+    """Return five scikit-learn teachers of different kinds."""
+    teachers = [
+        RandomForestClassifier(100, random_state=0),
+        ExtraTreesClassifier(100, random_state=0),
+        HistGradientBoostingClassifier(max_iter=50, random_state=0),
+        LogisticRegression(max_iter=500),
+        KNeighborsClassifier(),
+    ]
+    return [teacher.fit(X, y) for teacher in teachers]
+
+
+def make_problem(n_samples, n_columns=20, n_classes=5):
+    """Return rows that teachers can learn something from."""
+    X, y = make_classification(
+        n_samples, n_columns, n_informative=n_columns // 2, n_classes=n_classes,
+        random_state=0,
+    )  # fmt: skip
+    return X.astype(np.float32), y
+
+
+def fit_against_asking_in_batches(quick):
+    """Goal 3: the usual loop, which asks the teachers in every batch of every epoch."""
+    n_samples, epochs = (1_000, 2) if quick else (5_000, 20)
+    X, truth = make_problem(n_samples + 1_000, n_classes=CLASSES)
+    teachers = fitted_teachers(X[n_samples:], truth[n_samples:])
+    X, y = X[:n_samples], np.where(np.arange(n_samples) % 10, -1, truth[:n_samples])
+
+    def ask(index):
+        rows = X[index.numpy()]
+        answers = [teacher.predict_proba(rows) for teacher in teachers]
+        return torch.from_numpy(np.mean(answers, axis=0).astype(np.float32))
+
+    net = make_net(batch_size=128, epochs=epochs)
+    model = EnsembleDistiller(teachers, net, weighting="uniform", random_state=0)
+    yield compare(
+        3,
+        f"fit with five teachers, {epochs} epochs",
+        lambda: model.fit(X, y),
+        "teachers asked in every batch",
+        lambda: train_by_hand(X, y, ask, batch_size=128, epochs=epochs),
+        wanted=None,
+        at_least=20,
+        pairs=1 if quick else 3,
+    )
+
+
+def predict_against_the_module(quick):
+    """Goal 4: the bare module under inference_mode, and a softmax."""
+    X, y, proba = make_rows(100_000)
+    model = distill(
+        X[:2000], y[:2000], proba[:2000], make_net(batch_size=256, epochs=1)
+    )
+    module = model.student_.module_.eval()
+
+    def bare(rows):
+        with torch.inference_mode():
+            return module(torch.from_numpy(rows)).softmax(dim=1).numpy()
+
+    for n_rows, wanted, calls in ((1, 3, 300), (100, 3, 300), (100_000, 1.1, 1)):
+        rows = X[:n_rows]
+
+        def repeat(ask, rows=rows, calls=calls):
+            for _ in range(calls):
+                ask(rows)
+
+        yield compare(
+            4,
+            f"predict_proba, {n_rows:,} rows" + (f" x {calls}" if calls > 1 else ""),
+            lambda r=repeat: r(model.predict_proba),
+            "bare module",
+            lambda r=repeat: r(bare),
+            wanted=wanted,
+            pairs=3 if quick else 11,
+        )
+
+
+def predict_against_the_ensemble(quick):
+    """Goal 5: the ensemble that the student came from."""
+    n_rows = 10_000 if quick else 100_000
+    X, truth = make_problem(n_rows + 2_000)
+    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
+    X = X[:n_rows]
+    model = EnsembleDistiller(
+        teachers, make_net(batch_size=256, epochs=1), weighting="uniform"
+    ).fit(X[:2000], truth[:2000])
+
+    def ensemble(rows):
+        return np.mean([teacher.predict_proba(rows) for teacher in teachers], axis=0)
+
+    for rows, calls in ((X[:1], 20), (X, 1)):
+
+        def repeat(ask, rows=rows, calls=calls):
+            for _ in range(calls):
+                ask(rows)
+
+        yield compare(
+            5,
+            f"predict_proba, {len(rows):,} rows" + (f" x {calls}" if calls > 1 else ""),
+            lambda r=repeat: r(model.predict_proba),
+            "five teachers",
+            lambda r=repeat: r(ensemble),
+            wanted=None,
+            at_least=100,
+            pairs=3,
+        )
+
+
+def labeling_against_the_teachers(quick):
+    """Goal 6: from X to soft targets and weights, against the teachers alone."""
+    n_rows = 5_000 if quick else 30_000
+    X, truth = make_problem(n_rows + 2_000)
+    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
+    X, y = X[:n_rows], np.where(np.arange(n_rows) % 10, -1, truth[:n_rows])
+    net = make_net(batch_size=len(X), epochs=1)
+    net.set_params(module__hidden=(1,))  # the least of a fit
+    model = EnsembleDistiller(teachers, net, random_state=0)
+    yield compare(
+        6,
+        "labeling, five teachers (and one step)",
+        lambda: model.fit(X, y),
+        "their predict_proba",
+        lambda: [teacher.predict_proba(X) for teacher in teachers],
+        wanted=1.10,
+        pairs=1 if quick else 3,
+    )
+
+
+def memory_of_500_trees(quick):
+    """Goal 7: peak memory of labeling, above that of X and the forest."""
+    n_rows = 20_000 if quick else 1_000_000
+    peak, duration = in_a_process("label_by_forest", n_rows)
+    outputs = n_rows * (CLASSES + 1) * 4 / 1e6
+    naive = n_rows * 500 * CLASSES * 4 / 1e6
+    yield Result(
+        7,
+        f"labeling {n_rows:,} rows by 500 trees",
+        f"(n, 500, {CLASSES}) at once",
+        f"{peak:,.0f} MB in {duration:,.0f} s",
+        f"{naive:,.0f} MB",
+        round(peak / naive, 3),
+        f"outputs alone {outputs:,.0f} MB",
+        "<= 1000 MB",
+        peak <= 1000,
+    )
+
+
+def label_by_forest(n_rows):
+    """Label rows by 500 trees -> peak MB above what was there before, seconds."""
+    X, truth = make_problem(2_000, n_classes=CLASSES)
+    forest = RandomForestClassifier(500, max_depth=8, random_state=0, n_jobs=-1)
+    forest.fit(X, truth)
+    X = np.tile(X, (n_rows // len(X), 1))
+    y = np.full(len(X), -1)
+    y[:500] = truth[:500]
+    net = make_net(batch_size=8192, epochs=1).set_params(module__hidden=(1,))
+    model = EnsembleDistiller(forest, net, random_state=0)
+    with PeakMemory() as memory:
+        start = time.perf_counter()
+        model.fit(X, y)
+        duration = time.perf_counter() - start
+    return memory.peak, duration
+
+
+def growth(quick):
+    """Goal 8: time and memory a row, over rows, teachers and classes."""
+    for axis, sizes in (
+        ("rows", (10_000, 30_000) if quick else (10_000, 100_000, 1_000_000)),
+        ("teachers", (2, 8) if quick else (2, 8, 32, 128)),
+        ("classes", (2, 10) if quick else (2, 10, 100)),
+    ):
+        each = []
+        for size in sizes:
+            n_rows = size if axis == "rows" else (2_000 if quick else 20_000)
+            n_teachers = size if axis == "teachers" else 4
+            n_classes = size if axis == "classes" else 5
+            unit = n_rows * (n_teachers if axis == "teachers" else 1)
+            unit *= n_classes if axis == "classes" else 1
+            each.append(label_duration(n_rows, n_teachers, n_classes) / unit)
+        for size, duration in zip(sizes, each, strict=True):
+            ratio = duration / each[0]
+            yield Result(
+                8,
+                f"labeling, {size:,} {axis}",
+                f"{sizes[0]:,} {axis}",
+                f"{shown(duration)} each",
+                f"{shown(each[0])} each",
+                round(ratio, 3),
+                "",
+                "<= 1.2",
+                ratio <= 1.2,
+            )
+
+
+def label_duration(n_rows, n_teachers, n_classes):
+    """Return how long it takes to weigh and mix given answers, without asking."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 5), dtype=np.float32)
+    y = np.where(np.arange(n_rows) % 10, -1, rng.integers(n_classes, size=n_rows))
+    y[: n_classes * 10 : 10] = np.arange(n_classes)
+    proba = rng.random((n_rows, n_teachers, n_classes), dtype=np.float32)
+    proba /= proba.sum(axis=2, keepdims=True)
+    net = make_net(batch_size=n_rows, epochs=1).set_params(module__hidden=(1,))
+    model = EnsembleDistiller(None, net, random_state=0)
+    model.fit(X, y, teacher_proba=proba)
+    return np.median(
+        [seconds(lambda: model.fit(X, y, teacher_proba=proba)) for _ in range(3)]
+    )
+
+
+class CountingNB(GaussianNB):
+    """A teacher that counts the rows it is asked about."""
+
+    rows = 0
+
+    def predict_proba(self, X):
+        """Ask, and count."""
+        CountingNB.rows += len(X)
+        return super().predict_proba(X)
+
+
+def search_against_asking_again(quick):
+    """Goal 9: a grid search of 12 candidates and 5 folds."""
+    n_rows = 500 if quick else 2_000
+    X, truth = make_problem(n_rows + 1_000)
+    teachers = [
+        CountingNB().fit(X[n_rows:], truth[n_rows:]),
+        *fitted_teachers(X[n_rows:], truth[n_rows:]),
+    ]
+    X, y = X[:n_rows], np.where(np.arange(n_rows) % 5, -1, truth[:n_rows])
+    net = make_net(batch_size=128, epochs=2)
+    grid = {
+        "alpha": [0.2, 0.5, 0.8],
+        "temperature": [1.0, 2.0],
+        "student__lr": [1e-3, 3e-3],
+    }
+    options = {"cv": SemiSupervisedSplit(5), "refit": False}
+    model = EnsembleDistiller(teachers, net, random_state=0)
+
+    def asking_once():
+        proba = ask_teachers(teachers, X, y)
+        GridSearchCV(model, grid, **options).fit(X, y, teacher_proba=proba)
+
+    def asking_again():
+        GridSearchCV(model, grid, **options).fit(X, y)
+
+    counts = []
+    for search in (asking_once, asking_again):
+        CountingNB.rows = 0
+        search()
+        counts.append(CountingNB.rows)
+    yield compare(
+        9,
+        f"search, 60 fits: {counts[0]:,} rows asked",
+        asking_once,
+        f"asked in each fit: {counts[1]:,} rows",
+        asking_again,
+        wanted=1,
+        pairs=1 if quick else 3,
+    )
+
+
+def import_time(quick):
+    """Goal 10: the import, against that of scikit-learn and skorch."""
+
+    def run(code):
+        command = [sys.executable, "-c", code]
+        return lambda: subprocess.run(command, check=True)
+
+    yield compare(
+        10,
+        "import sk_ekd",
+        run("import sk_ekd"),
+        "import sklearn.ensemble, skorch",
+        run("import sklearn.ensemble, skorch"),
+        wanted=1.1,
+        pairs=3 if quick else 9,
+    )
+
+
+GOALS = {
+    1: fit_against_a_loop,
+    2: fit_against_the_loader,
+    3: fit_against_asking_in_batches,
+    4: predict_against_the_module,
+    5: predict_against_the_ensemble,
+    6: labeling_against_the_teachers,
+    7: memory_of_500_trees,
+    8: growth,
+    9: search_against_asking_again,
+    10: import_time,
+}
+
+
+# --- Memory ---------------------------------------------------------------------------
+
+
+class PeakMemory:
+    """The most memory held inside, above what was held before, in MB."""
+
+    def __enter__(self):
+        self.before = self.peak_now = resident()
+        self.done = threading.Event()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
+        return self
+
+    def _watch(self):
+        while not self.done.wait(0.01):
+            self.peak_now = max(self.peak_now, resident())
+
+    def __exit__(self, *error):
+        self.done.set()
+        self.watcher.join()
+        self.peak = self.peak_now - self.before
+
+
+def resident():
+    """Return the resident memory of this process in MB."""
+    import psutil
+
+    return psutil.Process().memory_info().rss / 1e6
+
+
+def in_a_process(function, *args):
+    """Run a function of this file in a fresh process -> its numbers."""
+    arguments = ", ".join(map(repr, args))
+    code = (
+        f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+        f"import speed; print(*speed.{function}({arguments}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    return map(float, run.stdout.split())
+
+
+def main():
+    """Measure, print the table, save it on demand."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--goals", type=int, nargs="*", default=list(GOALS))
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--csv", help="a file to save the table to")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+        f"{options.threads} torch threads, Python {platform.python_version()}, "
+        f"torch {torch.__version__}\n"
+    )
+    results = []
+    for goal in options.goals:
+        for result in GOALS[goal](options.quick):
+            results.append(result)
+            print(
+                f"{result.goal:>2} {result.what}: {result.ratio} ({result.wanted}), "
+                f"{result.ours} against {result.theirs}",
+                file=sys.stderr,
+            )
+    table = pd.DataFrame(results, columns=[field.name for field in fields(Result)])
+    print(table.to_markdown(index=False))
+    if options.csv:
+        table.to_csv(options.csv, index=False)
+
+
+if __name__ == "__main__":
+    main()
