@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
@@ -60,6 +61,20 @@ def test_grid_search_reports_too_little_and_too_much(tmp_path):
     assert reported["default splitter"] < 13  # % of the rows are labeled
     assert 80 < reported["ours"] < reported["ours, asked once"]
     assert reported["0.0"] == 0 < reported["0.9"]  # the leak, by alpha
+
+
+def test_quick_benchmark_prints_its_table(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "speed.py", "--quick"]
+    run = subprocess.run(
+        [*command, "--goals", "4", "8", "--csv", tmp_path / "speed.csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.count("| predict_proba, ") == 3
+    table = pd.read_csv(tmp_path / "speed.csv")
+    assert set(table["goal"]) == {4, 8}
+    assert (table["ratio"] > 0).all()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
