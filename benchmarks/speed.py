@@ -13,6 +13,7 @@ import threading
 import time
 import warnings
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,12 @@ def seconds(run):
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def repeat(ask, rows, calls):
+    """Ask several times: a single call is too short to time."""
+    for _ in range(calls):
+        ask(rows)
 
 
 def compare(goal, what, ours, against, theirs, *, wanted, pairs, at_least=None):
@@ -252,17 +259,12 @@ def predict_against_the_module(quick):
 
     for n_rows, wanted, calls in ((1, 3, 300), (100, 3, 300), (100_000, 1.1, 1)):
         rows = X[:n_rows]
-
-        def repeat(ask, rows=rows, calls=calls):
-            for _ in range(calls):
-                ask(rows)
-
         yield compare(
             4,
             f"predict_proba, {n_rows:,} rows" + (f" x {calls}" if calls > 1 else ""),
-            lambda r=repeat: r(model.predict_proba),
+            partial(repeat, model.predict_proba, rows, calls),
             "bare module",
-            lambda r=repeat: r(bare),
+            partial(repeat, bare, rows, calls),
             wanted=wanted,
             pairs=3 if quick else 11,
         )
@@ -282,17 +284,12 @@ def predict_against_the_ensemble(quick):
         return np.mean([teacher.predict_proba(rows) for teacher in teachers], axis=0)
 
     for rows, calls in ((X[:1], 20), (X, 1)):
-
-        def repeat(ask, rows=rows, calls=calls):
-            for _ in range(calls):
-                ask(rows)
-
         yield compare(
             5,
             f"predict_proba, {len(rows):,} rows" + (f" x {calls}" if calls > 1 else ""),
-            lambda r=repeat: r(model.predict_proba),
+            partial(repeat, model.predict_proba, rows, calls),
             "five teachers",
-            lambda r=repeat: r(ensemble),
+            partial(repeat, ensemble, rows, calls),
             wanted=None,
             at_least=100,
             pairs=3,

@@ -21,6 +21,7 @@ from ._labels import (
     read_labels,
 )
 from ._members import open_ensemble
+from ._progress import print_progress
 from ._rows import as_rows, count_rows, read_positions, read_weight, take_rows
 from ._student import seeded
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
@@ -125,11 +126,10 @@ def ask_teachers(
         def fill(proba):
             for index in print_progress(blocks, verbose):
                 proba[rows.index[index]] = ask(index)[1]
-            if len(removed):  # not in the teachers' fits, and answered all the same
-                X_removed = read(take_rows(as_rows(X), removed))
-                proba[removed] = stack_proba(
-                    teachers, X_removed, classes, n_jobs=n_jobs
-                )
+            # not in the teachers' fits, and answered all the same
+            for index in _split(removed, shape[1:]):
+                X_removed = read(take_rows(as_rows(X), index))
+                proba[index] = stack_proba(teachers, X_removed, classes, n_jobs=n_jobs)
             return proba
 
         if out is None:
@@ -389,15 +389,16 @@ def plan_blocks(rows, shape, *, labeled_first):
     blocks : list of ndarray
         Positions in `rows`, each once.
     """
-    size = max(1, BLOCK_VALUES // (shape[0] * shape[1]))
     parts = [np.arange(len(rows.y))]
     if labeled_first:
         parts = [np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)]
-    return [
-        part[start : start + size]
-        for part in parts
-        for start in range(0, len(part), size)
-    ]
+    return [block for part in parts for block in _split(part, shape)]
+
+
+def _split(positions, shape):
+    """Split positions into blocks of about as many answers as may be held at once."""
+    size = max(1, BLOCK_VALUES // (shape[0] * shape[1]))
+    return [positions[i : i + size] for i in range(0, len(positions), size)]
 
 
 def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
@@ -529,30 +530,6 @@ def as_proba(answers, positions):
     rough = np.abs(total - 1) > 1e-6  # more than float32 rounds
     proba[rough] /= proba[rough].sum(axis=1, keepdims=True)
     return proba
-
-
-def print_progress(blocks, verbose):
-    """Yield the blocks, and say how far it is.
-
-    Parameters
-    ----------
-    blocks : list of ndarray
-        Positions of rows.
-    verbose : int
-        0 is silent.
-
-    Yields
-    ------
-    block : ndarray
-        The next block.
-    """
-    start, done, total = time.monotonic(), 0, sum(map(len, blocks))
-    for block in blocks:
-        yield block
-        done += len(block)
-        if verbose:
-            duration = time.monotonic() - start
-            print(f"teachers answered {done:,} of {total:,} rows in {duration:.1f} s")
 
 
 def draw_seed(rng):

@@ -33,11 +33,16 @@ from ._ask import (
     make_lookup,
     open_teachers,
     plan_blocks,
-    print_progress,
     read_training,
 )
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
-from ._progress import CallbackSupportMixin, Epochs, followed, with_callbacks
+from ._progress import (
+    CallbackSupportMixin,
+    Epochs,
+    followed,
+    print_progress,
+    with_callbacks,
+)
 from ._rows import as_rows, count_rows, take_rows
 from ._student import StudentRows, check_student, fit_student, seeded, student_proba
 from ._targets import soft_targets
@@ -275,7 +280,7 @@ default=None
             alpha=float(self.alpha),
             temperature=float(self.temperature),
             seed=student_seed,
-            epochs=Epochs(task, self, rows.X, rows.y),
+            epochs=Epochs(task, self, lambda: self._take_labeled(rows)),
         )
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -459,6 +464,13 @@ default=None
         blocks = plan_blocks(rows, shape, labeled_first=out_of_fold is not None)
         return names, ask, blocks
 
+    def _take_labeled(self, rows):
+        """Return the labeled rows and their labels, None where there are none."""
+        known = np.flatnonzero(rows.y >= 0)
+        if not len(known):
+            return None, None
+        return take_rows(rows.X, known), self.classes_[rows.y[known]]
+
     def _check_something_to_learn(self, mix, rows):
         uses_labels = self.alpha < 1 and (rows.y >= 0).any()
         if not uses_labels and not mix.row_weight.any():
@@ -574,7 +586,7 @@ default=None
         try:
             # private in scikit-learn, whose own meta-estimators draw themselves by it
             from sklearn.utils._repr_html.estimator import _VisualBlock
-        except ImportError:  # scikit-learn < 1.7
+        except ImportError:  # the same, where scikit-learn < 1.7 has it
             from sklearn.utils._estimator_html_repr import _VisualBlock
         # what fit would refuse is shown as it is, and not warned of
         with contextlib.suppress(Exception), warnings.catch_warnings():
@@ -589,10 +601,13 @@ default=None
                 shown = dict(list(models.items())[:2])
                 shown["..."] = f"{len(models) - 2} more"
             student = getattr(self, "student_", self.student)
-            check_student(student or default_student(np.zeros((1, 1))))
+            if student is None:
+                student = "built-in network"
+            else:
+                check_student(student)
             blocks = [
                 _VisualBlock("parallel", list(part.values()), names=list(part))
-                for part in (shown, {"student": student or "built-in network"})
+                for part in (shown, {"student": student})
                 if part
             ]
             return _VisualBlock("serial", blocks, dash_wrapped=False)
@@ -707,8 +722,7 @@ def _takes_mark_for_class(frame, unlabeled_label):
     if caller in ("_fit_and_score", "_fit_and_predict", "_permutation_test_score"):
         y = names["y"]
         y = as_column(np.ravel(y) if np.ndim(y) > 1 else y)  # without its warning
-        tested = y[names["test"]] if "test" in names else y
-        return not read_labels(tested, unlabeled_label)[1].all()
+        return not read_labels(y[names["test"]], unlabeled_label)[1].all()
     if caller == "cross_val_predict":
         return unlabeled_label in names["le"].classes_.tolist()
     meta = names["self"]

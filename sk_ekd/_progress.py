@@ -1,12 +1,7 @@
-"""Report progress: by scikit-learn's callbacks where it has them, else not at all."""
+"""Report progress: by scikit-learn's callbacks where it has them, and by lines."""
 
 import functools
-
-import numpy as np
-
-# _safe_indexing is documented but private in scikit-learn: the one function that takes
-# rows of arrays, sparse matrices, DataFrames and lists alike
-from sklearn.utils import _safe_indexing
+import time
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -46,6 +41,30 @@ except ImportError:  # scikit-learn < 1.9
         return wrapped
 
 
+def print_progress(blocks, verbose):
+    """Yield the blocks, and say how far it is.
+
+    Parameters
+    ----------
+    blocks : list of ndarray
+        Positions of rows.
+    verbose : int
+        0 is silent.
+
+    Yields
+    ------
+    block : ndarray
+        The next block.
+    """
+    start, done, total = time.monotonic(), 0, sum(map(len, blocks))
+    for block in blocks:
+        yield block
+        done += len(block)
+        if verbose:
+            duration = time.monotonic() - start
+            print(f"teachers answered {done:,} of {total:,} rows in {duration:.1f} s")
+
+
 def followed(items, task, *, estimator, name):
     """Yield the items, each of them a subtask that callbacks can follow.
 
@@ -81,23 +100,14 @@ class Epochs:
         The fit.
     estimator : estimator
         Whose fit it is.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
-        Rows, of which callbacks can score the labeled ones.
-    y : ndarray of shape (n_samples,)
-        Index of the label, -1 where it is unknown.
+    labeled : callable
+        Returns the labeled rows and their labels, for callbacks that score them.
     """
 
-    def __init__(self, task, estimator, X, y):
+    def __init__(self, task, estimator, labeled):
         self.task = task
         self.estimator = estimator
-        self.X = X
-        self.y = y
-
-    def _labeled(self):
-        known = np.flatnonzero(self.y >= 0)
-        if not len(known):
-            return None, None
-        return _safe_indexing(self.X, known), self.estimator.classes_[self.y[known]]
+        self.labeled = labeled
 
     def start(self, n_epochs):
         """Begin the training.
@@ -132,8 +142,8 @@ class Epochs:
         """
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            X=lambda: self._labeled()[0],  # where a callback wants them
-            y=lambda: self._labeled()[1],
+            X=lambda: self.labeled()[0],  # where a callback wants them
+            y=lambda: self.labeled()[1],
             reconstruction_attributes=lambda: {"student_": student},
         )
 

@@ -16,7 +16,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # what wires the stages, or looks at a fitted distiller, and what it may import
 SHELLS = {
     "__init__": {"_ask", "_distiller", "weighting"},
-    "_ask": {"_labels", "_members", "_rows", "_student", "_teachers"},
+    "_ask": {"_labels", "_members", "_progress", "_rows", "_student", "_teachers"},
     "_distiller": {
         "_ask", "_labels", "_progress", "_rows", "_student", "_targets", "students",
         "weighting",
@@ -33,7 +33,6 @@ PRIVATE_SKLEARN = {
         "_fit_context", "_param_validation",
         "_VisualBlock", "_estimator_html_repr", "_repr_html",
     },
-    "_progress": {"_safe_indexing"},
     "_rows": {"_safe_indexing"},
     "_teachers": {"_safe_indexing"},
 }  # fmt: skip
