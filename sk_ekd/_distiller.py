@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import sys
 import warnings
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -35,6 +34,7 @@ from ._ask import (
     plan_blocks,
     read_training,
 )
+from ._frames import warn_of_scikit_learn
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
 from ._progress import (
     CallbackSupportMixin,
@@ -261,7 +261,7 @@ default=None
         asked, rows = self._read(X, y, sample_weight, teacher_proba)
         student = self._choose_student(rows)
         sample_weight = self._weigh_classes(rows)  # (n,)
-        _warn_of_scikit_learn(self.unlabeled_label)
+        warn_of_scikit_learn(self.unlabeled_label, EnsembleDistiller)
 
         mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
         self._warn_of_teachers()
@@ -685,49 +685,6 @@ def _hold_out(rows, fraction, alpha, seed):
             *(column[part] for column in rows[1:]),
         )
         for part in (~held, held)
-    )
-
-
-def _warn_of_scikit_learn(unlabeled_label):
-    """Warn where a caller within scikit-learn takes the unlabeled mark for a class.
-
-    The fit alone cannot know: it sees the train part only, and maybe encoded. So look
-    at who calls. Where scikit-learn changes its names, nothing is said.
-    """
-    if unlabeled_label is None:
-        return
-    frame = sys._getframe()
-    while frame := frame.f_back:
-        if not frame.f_globals.get("__name__", "").startswith("sklearn."):
-            continue
-        with contextlib.suppress(Exception):  # foreign objects may raise anything
-            if _takes_mark_for_class(frame, unlabeled_label):
-                break
-    else:
-        return
-    warnings.warn(
-        f"scikit-learn takes {unlabeled_label!r}, the mark of an unknown label, for a "
-        "class here: folds are stratified by it, and every scorer but the default "
-        "counts these rows as errors. To a search or cross-validation pass "
-        "cv=SemiSupervisedSplit(5) from sk_ekd.model_selection, to a meta-estimator "
-        "labeled rows only. (If it is a class, set unlabeled_label=None.)",
-        UserWarning,
-        stacklevel=5,
-    )
-
-
-def _takes_mark_for_class(frame, unlabeled_label):
-    """Return whether a frame of scikit-learn tests or encodes unlabeled rows."""
-    names, caller = frame.f_locals, frame.f_code.co_name
-    if caller in ("_fit_and_score", "_fit_and_predict", "_permutation_test_score"):
-        y = names["y"]
-        y = as_column(np.ravel(y) if np.ndim(y) > 1 else y)  # without its warning
-        return not read_labels(y[names["test"]], unlabeled_label)[1].all()
-    if caller == "cross_val_predict":
-        return unlabeled_label in names["le"].classes_.tolist()
-    meta = names["self"]
-    return not isinstance(meta, EnsembleDistiller) and (
-        unlabeled_label in np.asarray(meta.classes_).tolist()
     )
 
 

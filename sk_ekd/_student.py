@@ -1,4 +1,4 @@
-"""Train a skorch net on soft targets, and ask it: the only file to do so."""
+"""Train a skorch net on soft targets, and ask it."""
 
 import inspect
 import warnings
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.sparse import issparse
-from scipy.special import entr
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -18,140 +17,17 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
-from skorch.dataset import Dataset
 from skorch.helper import predefined_split
-from skorch.utils import to_numpy
 from torch import nn
-from torch.nn import functional as F
-from torch.utils.data import DataLoader
+
+from ._epoch import choose_dataset, has_plain_steps, run_single_epoch
+from ._loss import LossTerms, matching_loss, pack_rows
 
 UNLABELED = -1
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
 PREDICT_ROWS = 16384  # rows of one forward pass at prediction
-
-# --- The loss -----------------------------------------------------------------------
-
-
-class _DistillationLoss:
-    """The loss of the method, averaged over the rows of a batch.
-
-    ``(1 - α) · label_weight · CE(y, s) + α · T² · weight · KL(target ‖ s^(T))``
-
-    A mixin over the torch loss that the net was built for, so that skorch goes on to
-    choose the right nonlinearity at prediction.
-    """
-
-    def __init__(self, *, alpha, temperature, **kwargs):
-        super().__init__(**{**kwargs, "reduction": "none"})
-        self.ignore_index = UNLABELED
-        self.alpha = alpha
-        self.temperature = temperature
-        self.terms = []  # of each batch of the epoch: rows, label and distillation loss
-        self.valid_terms = []  # the same, labeled rows, and how many of them are right
-
-    def forward(self, output, rows):
-        """Return the mean loss of a batch of packed rows, see `pack_rows`."""
-        output = output[0] if isinstance(output, tuple) else output
-        label, label_weight, weight, negentropy, target = _unpack_rows(rows)
-        label_loss = distillation_loss = output.new_zeros(())
-        if self.alpha < 1:
-            each = self.label_loss(output, label)  # (b,), 0 where unlabeled
-            scale = (1 - self.alpha) / len(rows)
-            label_loss = scale * torch.dot(label_weight, each)
-        if self.alpha > 0:
-            logits = self.logits(output)
-            if self.temperature != 1:
-                logits = logits / self.temperature
-            log_student = F.log_softmax(logits, dim=1)
-            kl = negentropy - torch.linalg.vecdot(target, log_student)  # (b,)
-            scale = self.alpha * self.temperature**2 / len(rows)
-            distillation_loss = scale * torch.dot(weight, kl)
-        terms = len(rows), label_loss.detach(), distillation_loss.detach()
-        if self.training:
-            self.terms.append(terms)
-        else:
-            hit = self.logits(output).argmax(dim=1) == label  # never, where unlabeled
-            self.valid_terms.append((*terms, (label != UNLABELED).sum(), hit.sum()))
-        return label_loss + distillation_loss
-
-    def label_loss(self, output, label):
-        """Return the torch loss of each row -> (b,)."""
-        return super().forward(output, label)
-
-    def logits(self, output):
-        """Return logits of all classes -> (b, c)."""
-        return output
-
-
-class _LogitsLoss(_DistillationLoss, nn.CrossEntropyLoss):
-    """For modules that end in one logit for each class."""
-
-
-class _ProbaLoss(_DistillationLoss, nn.NLLLoss):
-    """For modules that end in a softmax: skorch takes the log, and logs are logits."""
-
-
-class _BinaryLoss(_DistillationLoss, nn.BCEWithLogitsLoss):
-    """For modules that end in the one logit of the second class."""
-
-    def label_loss(self, output, label):
-        known = (label != UNLABELED).to(output.dtype)
-        positive = label.clamp(min=0).to(output.dtype)
-        return known * super().label_loss(output, positive)
-
-    def logits(self, output):
-        return torch.stack([torch.zeros_like(output), output], dim=1)
-
-
-_LOSSES = {
-    nn.CrossEntropyLoss: _LogitsLoss,
-    nn.NLLLoss: _ProbaLoss,
-    nn.BCEWithLogitsLoss: _BinaryLoss,
-}
-
-
-class _LossTerms(Callback):
-    """Write the terms of the loss into the history, read once an epoch."""
-
-    def __init__(self, epochs=None):
-        self.epochs = epochs
-        self.best_accuracy = -1.0
-
-    def get_params(self, deep=True):  # of the net's, these are none
-        return {}
-
-    def __getstate__(self):  # for a Checkpoint that pickles the net
-        return {}
-
-    def on_epoch_begin(self, net, **kwargs):
-        net.criterion_.terms.clear()
-        net.criterion_.valid_terms.clear()
-        self.epochs.begin()
-
-    def on_epoch_end(self, net, **kwargs):
-        if not net.criterion_.terms:
-            raise ValueError(
-                "The student trained on no batch: its batch size with drop_last is "
-                "larger than the number of rows, or its get_loss does not call its "
-                "criterion, which the distillation loss takes the place of."
-            )
-        self._record(net.history, "", *zip(*net.criterion_.terms, strict=True))
-        if net.criterion_.valid_terms:
-            *terms, labeled, hits = zip(*net.criterion_.valid_terms, strict=True)
-            self._record(net.history, "valid_", *terms)
-            accuracy = float(sum(hits).double() / sum(labeled))  # NaN of no labels
-            net.history.record("valid_acc", accuracy)
-            net.history.record("valid_acc_best", accuracy > self.best_accuracy)
-            self.best_accuracy = max(accuracy, self.best_accuracy)
-
-    @staticmethod
-    def _record(history, prefix, rows, *terms):
-        for name, term in zip(("label", "distillation"), terms, strict=True):
-            batches = torch.stack(term).double().cpu().numpy()
-            mean = float(np.average(batches, weights=rows))
-            history.record(f"{prefix}{name}_loss", mean)
 
 
 class _EpochEnd(Callback):
@@ -170,89 +46,6 @@ class _EpochEnd(Callback):
     def on_epoch_end(self, net, **kwargs):
         if self.epochs.end(self.student):
             raise KeyboardInterrupt  # which skorch takes for the end of the training
-
-
-# --- Rows in memory -----------------------------------------------------------------
-
-
-def pack_rows(y, label_weight, weight, target):
-    """Pack all that the loss needs to know of a row into one tensor.
-
-    One tensor is one look-up a batch, and passes through any Dataset or loader.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        Index of the label, -1 where it is unknown.
-    label_weight, weight : ndarray of shape (n_samples,)
-        Weights of the label term and of the distillation term.
-    target : ndarray of shape (n_samples, n_classes)
-        Soft targets.
-
-    Returns
-    -------
-    rows : Tensor of shape (n_samples, 4 + n_classes), dtype float32
-    """
-    negentropy = -entr(target.astype(np.float64)).sum(axis=1)  # the constant of the KL
-    return torch.from_numpy(
-        np.column_stack([y, label_weight, weight, negentropy, target]).astype(
-            np.float32
-        )
-    )
-
-
-def _unpack_rows(rows):
-    """Undo `pack_rows` on a batch -> (b,), (b,), (b,), (b,), (b, c)."""
-    label, label_weight, weight, negentropy = rows[:, :4].unbind(dim=1)
-    return label.long(), label_weight, weight, negentropy, rows[:, 4:]
-
-
-class _MemoryRows(torch.utils.data.Dataset):
-    """X and packed rows as tensors on the device; sparse X stays sparse."""
-
-    def __init__(self, X, rows, *, device):
-        self.X = X if issparse(X) else torch.from_numpy(X).to(device)
-        self.rows = rows.to(device)
-        self.device = device
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, index):
-        if issparse(self.X):
-            dense = self.X[to_numpy(index)].toarray()
-            return torch.from_numpy(dense).to(self.device), self.rows[index]
-        return self.X[index], self.rows[index]
-
-
-class _MemoryBatches:
-    """Whole batches by index, instead of a loader that collects row by row."""
-
-    options = frozenset({"batch_size", "shuffle", "drop_last"})
-
-    def __init__(self, dataset, *, batch_size, shuffle=True, drop_last=False):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.drop_last = drop_last
-
-    def __iter__(self):
-        n_samples = len(self.dataset)
-        order = torch.randperm(n_samples) if self.shuffle else torch.arange(n_samples)
-        order = order.to(self.dataset.device)
-        for index in order.split(self.batch_size):
-            if not (self.drop_last and len(index) < self.batch_size):
-                yield self.dataset[index]
-
-
-def _valid_batches(dataset, **options):
-    """Iterate over the validation part in memory, and over other rows as skorch does.
-
-    Callbacks may ask the net about rows of their own.
-    """
-    if not isinstance(dataset, _MemoryRows):
-        return DataLoader(dataset, **options)
-    return _MemoryBatches(dataset, batch_size=options["batch_size"], shuffle=False)
 
 
 # --- Fit ----------------------------------------------------------------------------
@@ -371,7 +164,7 @@ def check_student(student):
             "`student` must be a skorch NeuralNetClassifier or "
             f"NeuralNetBinaryClassifier, got {got}: {cure}"
         )
-    _matching_loss(net)
+    matching_loss(net)
 
 
 def _split_student(student):
@@ -406,12 +199,12 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
             "`validation_fraction` stops the training by a callback, but the student "
             "has callbacks='disable': set either to None."
         )
-    loss, kwargs = _matching_loss(net)
+    loss, kwargs = matching_loss(net)
     net.criterion = partial(loss, alpha=alpha, temperature=temperature, **kwargs)
     if net.callbacks != "disable":
         net.callbacks = [
             # first, since EarlyStopping ends an epoch for the callbacks after it
-            (OWN + "terms", _LossTerms(epochs)),
+            (OWN + "terms", LossTerms(epochs)),
             *(net.callbacks or []),
             *_stopping(net, valid),
             (OWN + "end", _EpochEnd(epochs, student)),
@@ -425,12 +218,12 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     for name in ("criterion", "callbacks"):  # what callbacks see of the net, and clone
         setattr(net, name, own.pop(name))
     _check_output(net, X, n_classes)
-    make_dataset = _choose_dataset(net)
+    make_dataset = choose_dataset(net)
     net.train_split = None  # soft targets cannot be stratified
     if valid is not None:
         net.train_split = predefined_split(make_dataset(*valid))
-    if _has_plain_steps(net):
-        net.run_single_epoch = partial(_run_single_epoch, net)
+    if has_plain_steps(net):
+        net.run_single_epoch = partial(run_single_epoch, net)
     epochs.start(net.max_epochs)
     _run_epochs(net, make_dataset(X, rows))
     epochs.finish()
@@ -446,73 +239,6 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
     net.initialize_criterion()  # the user's own, so that the net stands by itself
     # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
     net.optimizer_.state.clear()
-
-
-def _has_plain_steps(net):
-    """Return whether nothing of the user's runs between or within the steps."""
-    steps = (
-        "run_single_epoch", "train_step", "train_step_single", "validation_step",
-        "initialize_module", "initialize_optimizer", "get_train_step_accumulator",
-        "on_batch_begin", "on_batch_end", "on_grad_computed", "notify",
-        "_step_optimizer", "_zero_grad_optimizer",  # private, meant to be overridden
-    )  # fmt: skip
-    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-    return (
-        type(net.optimizer_).__module__.startswith("torch.optim.")
-        and not isinstance(net.optimizer_, torch.optim.LBFGS)  # steps several times
-        and all(_has_own(net, step) for step in steps)
-        and all(
-            getattr(type(callback), hook) is getattr(Callback, hook)
-            for _, callback in net.callbacks_
-            for hook in hooks
-        )
-    )
-
-
-def _run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
-    """Run an epoch as skorch does, but for what nobody listens to between the steps.
-
-    The losses stay on the device, and are read once.
-    """
-    if iterator is None:
-        return
-    net.module_.train(training)
-    net.criterion_.train(training)
-    ask_loss = _choose_loss(net, iterator, training)
-    losses, sizes = [], []
-    for X, rows in iterator:
-        with torch.set_grad_enabled(training):
-            loss = ask_loss(X, rows)
-        if training:
-            net.optimizer_.zero_grad()
-            loss.backward()
-            net.optimizer_.step()
-        losses.append(loss.detach())
-        sizes.append(len(rows))
-    read = torch.stack(losses).tolist() if losses else []
-    for loss, size in zip(read, sizes, strict=True):
-        net.history.new_batch()
-        net.history.record_batch(f"{prefix}_loss", loss)
-        net.history.record_batch(f"{prefix}_batch_size", size)
-    net.history.record(f"{prefix}_batch_count", len(losses))
-
-
-def _choose_loss(net, iterator, training):
-    """Return the loss of a batch, without a detour where skorch's would be one."""
-    if (
-        isinstance(iterator, _MemoryBatches)  # tensors, and on the device
-        and isinstance(net.criterion_, _LogitsLoss)
-        and type(net).infer is NeuralNet.infer
-        and _has_own(net, "get_loss")
-    ):
-        return lambda X, rows: net.criterion_(net.module_(X), rows)
-    return lambda X, rows: net.get_loss(net.infer(X), rows, X=X, training=training)
-
-
-def _has_own(net, method):
-    """Return whether a method of the net is one of skorch's."""
-    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
-    return getattr(type(net), method) in {getattr(kind, method) for kind in kinds}
 
 
 def _stopping(net, valid):
@@ -550,26 +276,6 @@ def _run_epochs(net, dataset):
         ) from error
     if len(net.history) and "train_batch_count" not in net.history[-1]:
         raise KeyboardInterrupt  # skorch swallows it, and would return half a student
-
-
-def _matching_loss(net):
-    """Return the distillation form of the net's criterion, and its arguments."""
-    own = net.initialized_instance(net.criterion, net.get_params_for("criterion"))
-    allowed = (
-        (nn.BCEWithLogitsLoss,)
-        if _is_binary(net)
-        else (nn.CrossEntropyLoss, nn.NLLLoss)
-    )
-    if type(own) not in allowed:
-        names = " or ".join(f"torch.nn.{c.__name__}" for c in allowed)
-        raise TypeError(
-            f"The criterion of the student, a {type(net).__name__}, must be {names}, "
-            f"got {type(own).__name__}: the distillation loss takes its place during "
-            "the fit and must know what the module returns."
-        )
-    names = ("weight", "pos_weight", "label_smoothing")
-    kwargs = {name: getattr(own, name) for name in names if hasattr(own, name)}
-    return _LOSSES[type(own)], kwargs
 
 
 def _set_width(net, shape, n_classes):
@@ -644,27 +350,6 @@ def _check_nonlinearity(net, output):
             UserWarning,
             stacklevel=8,  # the caller of EnsembleDistiller.fit
         )
-
-
-def _choose_dataset(net):
-    """Return rows in memory, or the Dataset that the user set on the net."""
-    options = net.get_params_for("iterator_train")
-    if (
-        net.dataset is Dataset
-        and net.iterator_train is DataLoader
-        and not net.get_params_for("dataset")
-        and options.keys() <= _MemoryBatches.options
-    ):
-        net.iterator_train = _MemoryBatches
-        if net.iterator_valid is DataLoader:
-            net.iterator_valid = _valid_batches
-        return partial(_MemoryRows, device=net.device or "cpu")
-    if not callable(net.dataset):
-        raise ValueError(
-            "The student's `dataset` is an initialized Dataset, which cannot carry "
-            "the soft targets: pass its class."
-        )
-    return net.get_dataset
 
 
 @contextmanager

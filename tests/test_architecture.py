@@ -18,16 +18,18 @@ SHELLS = {
     "__init__": {"_ask", "_distiller", "weighting"},
     "_ask": {"_labels", "_members", "_progress", "_rows", "_student", "_teachers"},
     "_distiller": {
-        "_ask", "_labels", "_progress", "_rows", "_student", "_targets", "students",
-        "weighting",
+        "_ask", "_frames", "_labels", "_progress", "_rows", "_student", "_targets",
+        "students", "weighting",
     },
     "_display": {"_report", "weighting"},
+    "_frames": {"_labels"},
     "_report": {"_ask", "_labels", "_rows"},
+    "_student": {"_epoch", "_loss"},
     "inspection": {"_display", "_report"},
     "model_selection": {"_labels", "_rows"},
 }  # fmt: skip
 STAGES = [m for m in MODULES if m not in SHELLS]
-MAY_IMPORT_TORCH = {"_student", "students"}
+MAY_IMPORT_TORCH = {"_epoch", "_loss", "_student", "students"}
 PRIVATE_SKLEARN = {
     "_distiller": {
         "_fit_context", "_param_validation",
@@ -86,7 +88,10 @@ def test_layout_is_the_documented_one():
         "_ask",
         "_display",
         "_distiller",
+        "_epoch",
+        "_frames",
         "_labels",
+        "_loss",
         "_members",
         "_progress",
         "_report",

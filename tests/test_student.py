@@ -1,7 +1,6 @@
-"""The loss, the rows in memory, and what the fitted student is."""
+"""Training, and what the fitted student is."""
 
 import pickle
-from math import log
 
 import numpy as np
 import pytest
@@ -18,18 +17,7 @@ from skorch.dataset import Dataset
 from torch import nn
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from sk_ekd._student import (
-    StudentRows,
-    _BinaryLoss,
-    _LogitsLoss,
-    _MemoryBatches,
-    _MemoryRows,
-    _ProbaLoss,
-    _unpack_rows,
-    fit_student,
-    pack_rows,
-    student_proba,
-)
+from sk_ekd._student import StudentRows, fit_student, student_proba
 from sk_ekd.students import MLP
 
 N, D, C = 150, 5, 3
@@ -103,90 +91,6 @@ def fit(student, X, y, target, *, label_weight=None, weight=None, valid=None, **
         ones if weight is None else weight,
     )
     return fit_student(student, train, valid, **{"epochs": Unfollowed(), **params})
-
-
-# --- The loss -----------------------------------------------------------------------
-
-
-def test_loss_by_hand():
-    # two classes of logits at distance log 3: the student says 3/4, 1/4
-    output = torch.tensor([[log(3.0), 0.0], [log(3.0), 0.0]])
-    rows = pack_rows(
-        np.array([1, -1]),
-        np.array([2.0, 1.0]),
-        np.array([0.5, 3.0]),
-        np.array([[0.5, 0.5], [0.9, 0.1]]),
-    )
-    label = 2.0 * -log(0.25)
-    kl = [
-        0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25),
-        0.9 * log(0.9 / 0.75) + 0.1 * log(0.1 / 0.25),
-    ]
-    expected = (0.3 * label + 0.7 * (0.5 * kl[0] + 3.0 * kl[1])) / 2
-    loss = _LogitsLoss(alpha=0.7, temperature=1.0)(output, rows)
-    assert_allclose(loss.item(), expected, rtol=1e-6)
-
-
-def test_softened_loss_by_hand():
-    # at T=2 a distance of log 9 is softened to log 3
-    output = torch.tensor([[log(9.0), 0.0]])
-    rows = pack_rows(np.array([-1]), np.ones(1), np.ones(1), np.array([[0.5, 0.5]]))
-    kl = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25)
-    loss = _LogitsLoss(alpha=0.25, temperature=2.0)(output, rows)
-    assert_allclose(loss.item(), 0.25 * 4 * kl, rtol=1e-6)
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_three_forms_of_output_have_one_loss(alpha, temperature):
-    _, y, target = make_data(n_classes=2)
-    y[::3] = -1
-    rows = pack_rows(y, RNG.rand(N), RNG.rand(N), target)
-    logit = torch.randn(N)
-    logits = torch.stack([torch.zeros(N), logit], dim=1)
-    params = {"alpha": alpha, "temperature": temperature}
-    expected = _LogitsLoss(**params)(logits, rows).item()
-    assert_allclose(_BinaryLoss(**params)(logit, rows).item(), expected, rtol=1e-5)
-    log_proba = logits.log_softmax(dim=1)
-    assert_allclose(_ProbaLoss(**params)(log_proba, rows).item(), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("loss", [_LogitsLoss, _ProbaLoss, _BinaryLoss])
-@pytest.mark.parametrize("temperature", [1.0, 2.5])
-def test_gradient_agrees_with_finite_differences(loss, temperature):
-    _, y, target = make_data(n_classes=2)
-    y[::2] = -1
-    rows = pack_rows(y, RNG.rand(N), RNG.rand(N), target).double()[:12]
-    shape = (12,) if loss is _BinaryLoss else (12, 2)
-    output = torch.randn(shape, dtype=torch.float64, requires_grad=True)
-    criterion = loss(alpha=0.6, temperature=temperature)
-    assert torch.autograd.gradcheck(lambda out: criterion(out, rows), output)
-
-
-def test_unlabeled_row_has_no_label_loss():
-    rows = pack_rows(np.array([-1]), np.ones(1), np.ones(1), np.array([[0.5, 0.5]]))
-    loss = _LogitsLoss(alpha=0.0, temperature=1.0)(torch.randn(1, 2), rows)
-    assert loss.item() == 0
-
-
-def test_student_that_equals_the_target_has_no_distillation_loss():
-    _, y, target = make_data()
-    rows = pack_rows(y, np.ones(N), np.ones(N), target)
-    loss = _LogitsLoss(alpha=1.0, temperature=1.0)(torch.from_numpy(target).log(), rows)
-    assert_allclose(loss.item(), 0, atol=1e-6)
-
-
-def test_packing_is_undone_by_unpacking():
-    _, y, target = make_data()
-    y[:5] = -1
-    weights = RNG.rand(2, N).astype(np.float32)
-    *unpacked, negentropy, answer = _unpack_rows(pack_rows(y, *weights, target))
-    for got, expected in zip(unpacked, (y, *weights), strict=True):
-        assert_array_equal(got.numpy(), expected)
-    assert_array_equal(answer.numpy(), target)
-    assert_allclose(
-        negentropy.numpy(), (target * np.log(target)).sum(axis=1), rtol=1e-5
-    )
 
 
 # --- Training -----------------------------------------------------------------------
@@ -331,19 +235,6 @@ def test_global_generator_is_left_as_it_was():
     before = torch.get_rng_state()
     fit(make_net(module__dropout=0.5), X, y, target)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_batches_cover_every_row_once_in_an_order_that_changes():
-    X, y, target = make_data()
-    rows = _MemoryRows(X, pack_rows(np.arange(N), y, y, target), device="cpu")
-    batches = _MemoryBatches(rows, batch_size=32)
-    epochs = [torch.cat([r[:, 0] for _, r in batches]).long() for _ in range(2)]
-    for epoch in epochs:
-        assert_array_equal(epoch.sort().values, np.arange(N))
-    assert not torch.equal(*epochs)
-    assert [len(r) for _, r in batches] == [32, 32, 32, 32, 22]
-    dropping = _MemoryBatches(rows, batch_size=32, drop_last=True)
-    assert [len(r) for _, r in dropping] == [32] * 4
 
 
 # --- What the user configured -------------------------------------------------------

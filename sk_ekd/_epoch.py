@@ -1,0 +1,208 @@
+"""Run an epoch of a skorch net over rows in memory."""
+
+from functools import partial
+
+import torch
+from scipy.sparse import issparse
+from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import Callback
+from skorch.dataset import Dataset
+from skorch.utils import to_numpy
+from torch import nn
+from torch.utils.data import DataLoader
+
+
+class MemoryRows(torch.utils.data.Dataset):
+    """X and packed rows as tensors on the device; sparse X stays sparse.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, ...)
+        Inputs.
+    rows : Tensor of shape (n_samples, n_packed)
+        What the loss knows of each row.
+    device : str or torch.device
+        Where the net computes.
+    """
+
+    def __init__(self, X, rows, *, device):
+        self.X = X if issparse(X) else torch.from_numpy(X).to(device)
+        self.rows = rows.to(device)
+        self.device = device
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        if issparse(self.X):
+            dense = self.X[to_numpy(index)].toarray()
+            return torch.from_numpy(dense).to(self.device), self.rows[index]
+        return self.X[index], self.rows[index]
+
+
+class MemoryBatches:
+    """Whole batches by index, instead of a loader that collects row by row.
+
+    Parameters
+    ----------
+    dataset : MemoryRows
+        Where they are taken from.
+    batch_size : int
+        Number of rows.
+    shuffle : bool, default=True
+        Whether each epoch has an order of its own.
+    drop_last : bool, default=False
+        Whether a last, smaller batch is left out.
+    """
+
+    options = frozenset({"batch_size", "shuffle", "drop_last"})
+
+    def __init__(self, dataset, *, batch_size, shuffle=True, drop_last=False):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+
+    def __iter__(self):
+        n_samples = len(self.dataset)
+        order = torch.randperm(n_samples) if self.shuffle else torch.arange(n_samples)
+        order = order.to(self.dataset.device)
+        for index in order.split(self.batch_size):
+            if not (self.drop_last and len(index) < self.batch_size):
+                yield self.dataset[index]
+
+
+def _valid_batches(dataset, **options):
+    """Iterate over the validation part in memory, and over other rows as skorch does.
+
+    Callbacks may ask the net about rows of their own.
+    """
+    if not isinstance(dataset, MemoryRows):
+        return DataLoader(dataset, **options)
+    return MemoryBatches(dataset, batch_size=options["batch_size"], shuffle=False)
+
+
+def choose_dataset(net):
+    """Choose rows in memory, or the Dataset that the user set on the net.
+
+    Parameters
+    ----------
+    net : skorch classifier
+        Its iterators are set to whole batches where nothing of the user's collects
+        them.
+
+    Returns
+    -------
+    make_dataset : callable
+        Maps inputs and packed rows to a Dataset.
+    """
+    options = net.get_params_for("iterator_train")
+    if (
+        net.dataset is Dataset
+        and net.iterator_train is DataLoader
+        and not net.get_params_for("dataset")
+        and options.keys() <= MemoryBatches.options
+    ):
+        net.iterator_train = MemoryBatches
+        if net.iterator_valid is DataLoader:
+            net.iterator_valid = _valid_batches
+        return partial(MemoryRows, device=net.device or "cpu")
+    if not callable(net.dataset):
+        raise ValueError(
+            "The student's `dataset` is an initialized Dataset, which cannot carry "
+            "the soft targets: pass its class."
+        )
+    return net.get_dataset
+
+
+def has_plain_steps(net):
+    """Return whether nothing of the user's runs between or within the steps.
+
+    Parameters
+    ----------
+    net : initialized skorch classifier
+        With its optimizer and its callbacks.
+
+    Returns
+    -------
+    plain : bool
+        Whether `run_single_epoch` does what the net itself would.
+    """
+    steps = (
+        "run_single_epoch", "train_step", "train_step_single", "validation_step",
+        "initialize_module", "initialize_optimizer", "get_train_step_accumulator",
+        "on_batch_begin", "on_batch_end", "on_grad_computed", "notify",
+        "_step_optimizer", "_zero_grad_optimizer",  # private, meant to be overridden
+    )  # fmt: skip
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return (
+        type(net.optimizer_).__module__.startswith("torch.optim.")
+        and not isinstance(net.optimizer_, torch.optim.LBFGS)  # steps several times
+        and all(_has_own(net, step) for step in steps)
+        and all(
+            getattr(type(callback), hook) is getattr(Callback, hook)
+            for _, callback in net.callbacks_
+            for hook in hooks
+        )
+    )
+
+
+def run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
+    """Run an epoch as skorch does, but for what nobody listens to between the steps.
+
+    The losses stay on the device, and are read once.
+
+    Parameters
+    ----------
+    net : initialized skorch classifier
+        Trained in place.
+    iterator : iterable or None
+        Batches of inputs and packed rows.
+    training : bool
+        Whether to train, or to validate.
+    prefix : str
+        Of what is recorded in the history.
+    step_fn : callable
+        skorch's step, which is not called.
+    **fit_params : dict
+        Passed by skorch, and not used.
+    """
+    if iterator is None:
+        return
+    net.module_.train(training)
+    net.criterion_.train(training)
+    ask_loss = _choose_loss(net, iterator, training)
+    losses, sizes = [], []
+    for X, rows in iterator:
+        with torch.set_grad_enabled(training):
+            loss = ask_loss(X, rows)
+        if training:
+            net.optimizer_.zero_grad()
+            loss.backward()
+            net.optimizer_.step()
+        losses.append(loss.detach())
+        sizes.append(len(rows))
+    read = torch.stack(losses).tolist() if losses else []
+    for loss, size in zip(read, sizes, strict=True):
+        net.history.new_batch()
+        net.history.record_batch(f"{prefix}_loss", loss)
+        net.history.record_batch(f"{prefix}_batch_size", size)
+    net.history.record(f"{prefix}_batch_count", len(losses))
+
+
+def _choose_loss(net, iterator, training):
+    """Return the loss of a batch, without a detour where skorch's would be one."""
+    if (
+        isinstance(iterator, MemoryBatches)  # tensors, and on the device
+        and isinstance(net.criterion_, nn.CrossEntropyLoss)
+        and type(net).infer is NeuralNet.infer
+        and _has_own(net, "get_loss")
+    ):
+        return lambda X, rows: net.criterion_(net.module_(X), rows)
+    return lambda X, rows: net.get_loss(net.infer(X), rows, X=X, training=training)
+
+
+def _has_own(net, method):
+    """Return whether a method of the net is one of skorch's."""
+    kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
+    return getattr(type(net), method) in {getattr(kind, method) for kind in kinds}
