@@ -4,6 +4,7 @@ import copy
 import os
 import time
 from contextlib import suppress
+from math import prod
 from numbers import Integral
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from ._student import seeded
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 
 BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
+ROW_VALUES = 2**24  # of the rows that they answer
 
 
 def ask_teachers(
@@ -127,7 +129,7 @@ def ask_teachers(
             for index in print_progress(blocks, verbose):
                 proba[rows.index[index]] = ask(index)[1]
             # not in the teachers' fits, and answered all the same
-            for index in _split(removed, shape[1:]):
+            for index in _split(removed, shape[1:], rows.X):
                 X_removed = read(take_rows(as_rows(X), index))
                 proba[index] = stack_proba(teachers, X_removed, classes, n_jobs=n_jobs)
             return proba
@@ -271,11 +273,11 @@ def _check_mark(known, unlabeled_label):
 
 def _find_classes(labels, known, classes, unlabeled_label, n_columns):
     """Return the caller's classes, else those of labels and teachers -> (c,)."""
+    if classes is not None:
+        return _check_classes(classes, [labels, *known.values()], unlabeled_label)
     found = np.empty(0, dtype=int)
     if len(labels) or known:
         found = merge_classes(labels, known)
-    if classes is not None:
-        return _check_classes(classes, found, unlabeled_label)
     if not len(found) and n_columns is not None:
         return np.arange(n_columns)  # no label, no teacher: nothing else names them
     if len(found) < 2:
@@ -311,9 +313,10 @@ def _check_classes(classes, found, unlabeled_label):
             f"`classes` holds {unlabeled_label!r}, which marks unlabeled rows in y: "
             "leave it out, or set `unlabeled_label` to another mark or None."
         )
-    if len(found):
-        check_one_kind(found, classes)
-    strange = sorted(set(found.tolist()) - set(values))
+    found = [part for part in found if len(part)]
+    for part in found:
+        check_one_kind(part, classes)
+    strange = sorted({v for part in found for v in part.tolist()} - set(values))
     if strange:
         raise ValueError(
             f"`classes` must name all classes of y and the teachers, got {values} "
@@ -392,12 +395,13 @@ def plan_blocks(rows, shape, *, labeled_first):
     parts = [np.arange(len(rows.y))]
     if labeled_first:
         parts = [np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)]
-    return [block for part in parts for block in _split(part, shape)]
+    return [block for part in parts for block in _split(part, shape, rows.X)]
 
 
-def _split(positions, shape):
-    """Split positions into blocks of about as many answers as may be held at once."""
-    size = max(1, BLOCK_VALUES // (shape[0] * shape[1]))
+def _split(positions, shape, X):
+    """Split positions into blocks of as many values as may be held at once."""
+    columns = max(1, prod(X.shape[1:])) if isinstance(X, np.ndarray) else 1
+    size = max(1, min(BLOCK_VALUES // prod(shape), ROW_VALUES // columns))
     return [positions[i : i + size] for i in range(0, len(positions), size)]
 
 

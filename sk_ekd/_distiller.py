@@ -44,7 +44,14 @@ from ._progress import (
     with_callbacks,
 )
 from ._rows import as_rows, count_rows, take_rows
-from ._student import StudentRows, check_student, fit_student, seeded, student_proba
+from ._student import (
+    StudentRows,
+    check_student,
+    fit_student,
+    seeded,
+    student_proba,
+    update_student,
+)
 from ._targets import soft_targets
 from .students import default_student
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
@@ -256,14 +263,18 @@ default=None
             vars(self).pop(stale, None)
         task = self._init_callback_context(max_subtasks=3)
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        rng = check_random_state(self.random_state)
-        ask_seed, student_seed = draw_seed(rng), draw_seed(rng)
+        self._rng = check_random_state(self.random_state)  # partial_fit draws on
+        ask_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
         asked, rows = self._read(X, y, sample_weight, teacher_proba)
+        self._check_labels_to_learn(rows)
         student = self._choose_student(rows)
         sample_weight = self._weigh_classes(rows)  # (n,)
+        self._check_weight_to_learn(sample_weight)
+        sample_weight /= sample_weight.mean()
         warn_of_scikit_learn(self.unlabeled_label, EnsembleDistiller)
 
         mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
+        self._check_something_to_learn(mix, rows)
         self._warn_of_teachers()
 
         weight = sample_weight * mix.row_weight  # (n,)
@@ -274,14 +285,89 @@ default=None
             student_seed,
         )
         self.student_, self.history_ = fit_student(
-            student,
-            train,
-            valid,
-            alpha=float(self.alpha),
-            temperature=float(self.temperature),
-            seed=student_seed,
-            epochs=Epochs(task, self, lambda: self._take_labeled(rows)),
+            student, train, valid, **self._training(task, rows, student_seed)
         )
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    @with_callbacks
+    def partial_fit(
+        self, X, y, classes=None, *, sample_weight=None, teacher_proba=None
+    ):
+        """Train the student for one epoch on a chunk of rows.
+
+        For more rows than fit into memory, and for rows that come in over time. The
+        first call makes the student, unless `fit` did; each call asks the teachers
+        about its own rows and trains one epoch on them, so that memory is that of a
+        chunk. For more epochs, pass the chunks again, with `teacher_proba` where asking
+        again costs too much.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Labeled and unlabeled rows; best in random order, thousands in a chunk.
+        y : array-like of shape (n_samples,)
+            Labels; `unlabeled_label` or a missing value where unknown. Any chunk may
+            have no labeled row, or no unlabeled one.
+        classes : array-like of shape (n_classes,), default=None
+            All classes, sorted; later calls may leave it out. None in the first: the
+            parameter `classes`, else the labels in `y` and the teachers' classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row in the loss; used as they are, where `fit` scales them to
+            a mean of one.
+        teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
+default=None
+            The teachers' answers to these rows, see `fit`.
+
+        Returns
+        -------
+        self : EnsembleDistiller
+            The distiller, trained a bit more.
+
+        Notes
+        -----
+        What a whole `fit` would know of all rows is known of a chunk only: the mean
+        disagreement of the teachers, to which the unlabeled rows' weights are scaled,
+        is the chunk's; a student's preprocessing is fitted on the first chunk; with
+        `cv`, so are the teachers, on its labeled rows, and they answer for all later
+        chunks. `row_weight_`, `teacher_weight_` and `teacher_accuracy_` are those of
+        the last chunk.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.svm import SVC
+        >>> from sk_ekd import EnsembleDistiller
+        >>> X, y = load_digits(return_X_y=True)
+        >>> teachers = [SVC().fit(X[:200], y[:200])]
+        >>> distiller = EnsembleDistiller(teachers, random_state=0)
+        >>> for chunk in np.array_split(np.arange(200, 1700), 5):
+        ...     distiller = distiller.partial_fit(X[chunk], np.full(len(chunk), -1))
+        >>> len(distiller.history_)
+        5
+        """
+        self._check_chunkwise()
+        first = not hasattr(self, "student_")
+        if first:
+            self._rng = check_random_state(self.random_state)
+        task = self._init_callback_context(task_name="partial_fit", max_subtasks=3)
+        task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        ask_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
+        asked, rows = self._read(X, y, sample_weight, teacher_proba, classes, first)
+        sample_weight = self._weigh_classes(rows)  # (n,)
+        mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
+        weight = sample_weight * mix.row_weight  # (n,)
+        train = StudentRows(rows.X, rows.y, mix.target, sample_weight, weight)
+        how = self._training(task, rows, student_seed)
+        if first:
+            self._warn_of_teachers()
+            self.student_, self.history_ = fit_student(
+                self._choose_student(rows, decay=False), train, None, **how, n_epochs=1
+            )
+        else:
+            self.history_ = update_student(self.student_, train, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -354,12 +440,19 @@ default=None
             sample_weight=sample_weight,
         )
 
-    def _read(self, X, y, sample_weight, teacher_proba):
+    def _read(self, X, y, sample_weight, teacher_proba, classes=None, first=True):
         """Check the input, find the classes, encode the labels -> _Asked, rows."""
         X = as_rows(X)
-        validate_data(self, X, y, skip_check_array=True)
+        validate_data(self, X, y, reset=first, skip_check_array=True)
+        teachers, cv = self.teachers, self.cv
+        if first:
+            classes = self.classes if classes is None else classes
+        else:
+            classes = self._check_same_classes(classes)
+            if teacher_proba is None and not is_prefit(cv):
+                teachers, cv = self._fitted_before(), "prefit"
         # 7: the caller of fit, outside of its two decorators
-        teachers, read = open_teachers(self.teachers, self.cv, stacklevel=7)
+        teachers, read = open_teachers(teachers, cv, stacklevel=7)
         n_columns = None
         if teacher_proba is not None:
             teacher_proba = check_teacher_proba(
@@ -373,7 +466,7 @@ default=None
             )
         rows, self.classes_ = read_training(
             X, y, sample_weight, teachers,
-            cv=self.cv, classes=self.classes, unlabeled_label=self.unlabeled_label,
+            cv=cv, classes=classes, unlabeled_label=self.unlabeled_label,
             n_columns=n_columns,
         )  # fmt: skip
         if n_columns not in (None, len(self.classes_)):
@@ -382,22 +475,71 @@ default=None
                 f"{len(self.classes_)} classes, {self.classes_.tolist()}, in y and the "
                 "teachers: name all of them in `classes`, sorted like the columns."
             )
+        return _Asked(teachers, cv, read, teacher_proba), rows
+
+    def _check_chunkwise(self):
+        """Raise for what only all rows together can tell."""
+        if self.validation_fraction is not None:
+            raise ValueError(
+                "`validation_fraction` stops the training of a whole fit: set it to "
+                "None for partial_fit, and watch the score on rows of your own."
+            )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' counts the labels of all rows, which "
+                "partial_fit does not see: pass a dict of weights, or None."
+            )
+
+    def _check_same_classes(self, classes):
+        """Return the classes of the calls before, which are those of this one."""
+        if classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                "`classes` must be the same in every call of partial_fit, got "
+                f"{np.asarray(classes).tolist()} after {self.classes_.tolist()}. To "
+                "start anew, call it on a clone."
+            )
+        return self.classes_
+
+    def _fitted_before(self):
+        """Return the teachers that the first call fitted -> list of (str, teacher)."""
+        if not self.teachers_:
+            raise ValueError(
+                f"cv={self.cv!r} fits the teachers in the first call, which came with "
+                "`teacher_proba` instead: pass it in every call."
+            )
+        return list(self.named_teachers_.items())
+
+    def _check_labels_to_learn(self, rows):
         if self.alpha == 0 and not (rows.y >= 0).any():
             raise ValueError(
                 "alpha=0 learns from labels only, but y has no labeled row: raise "
                 "`alpha`, or label some rows."
             )
-        return _Asked(teachers, read, teacher_proba), rows
 
-    def _choose_student(self, rows):
+    def _check_weight_to_learn(self, weight):
+        if not weight.any():
+            raise ValueError(
+                f"`class_weight` {self.class_weight!r} leaves no row any weight."
+            )
+
+    def _training(self, task, rows, seed):
+        """Return how the student is trained."""
+        return {
+            "alpha": float(self.alpha),
+            "temperature": float(self.temperature),
+            "seed": seed,
+            "epochs": Epochs(task, self, lambda: self._take_labeled(rows)),
+        }
+
+    def _choose_student(self, rows, *, decay=True):
         student = self.student
         if student is None:
-            student = default_student(rows.X, verbose=self.verbose)
+            student = default_student(rows.X, decay=decay, verbose=self.verbose)
         check_student(student)
         return student
 
     def _weigh_classes(self, rows):
-        """Multiply sample weights by class weights, to a mean of one -> (n,)."""
+        """Multiply sample weights by class weights -> (n,)."""
         weight, labeled = rows.sample_weight.copy(), rows.y >= 0
         y = rows.y[labeled]
         if self.class_weight == "balanced" and len(y):
@@ -414,11 +556,7 @@ default=None
                     f"among {self.classes_.tolist()}, got {self.class_weight!r}."
                 )
             weight[labeled] *= each[y]
-        if not weight.any():
-            raise ValueError(
-                f"`class_weight` {self.class_weight!r} leaves no row any weight."
-            )
-        return weight / weight.mean()
+        return weight
 
     def _label(self, asked, rows, task, seed):
         """Turn the teachers' answers into soft targets and weights -> _Mix."""
@@ -437,7 +575,6 @@ default=None
             shape = len(names), len(self.classes_)
             mix = _mix_blocks(blocks, ask, rows, weighting, temperature, shape)
             asking.call_on_fit_task_end(estimator=self)
-        self._check_something_to_learn(mix, rows)
         self._keep_weights(mix, rows, names)
         return mix
 
@@ -447,7 +584,7 @@ default=None
         names = list(teachers)
         if asked.proba is None:
             teachers, out_of_fold = fit_or_keep(
-                teachers, rows, self.classes_, self.cv,
+                teachers, rows, self.classes_, asked.cv,
                 n_jobs=self.n_jobs, random_state=seed, verbose=self.verbose,
             )  # fmt: skip
             ask = make_ask(
@@ -456,7 +593,7 @@ default=None
             )  # fmt: skip
         else:
             names = names or [f"teacher-{i + 1}" for i in range(asked.proba.shape[1])]
-            teachers = teachers if is_prefit(self.cv) else {}
+            teachers = teachers if is_prefit(asked.cv) else {}
             ask = make_lookup(asked.proba, rows)
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
@@ -619,6 +756,7 @@ class _Asked(NamedTuple):
     """Whom or what the fit asks."""
 
     teachers: dict  # of str to classifier; empty where there are none
+    cv: object  # how they are fitted, "prefit" where they are
     read: object  # callable, maps a block of X to what they are asked with
     proba: np.ndarray | None  # (n, t, c), given answers
 

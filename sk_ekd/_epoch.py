@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import numpy as np
 import torch
 from scipy.sparse import issparse
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
@@ -13,12 +14,12 @@ from torch.utils.data import DataLoader
 
 
 class MemoryRows(torch.utils.data.Dataset):
-    """X and packed rows as tensors on the device; sparse X stays sparse.
+    """X and packed rows as tensors on the device; sparse X and memmaps by batch.
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, ...)
-        Inputs.
+    X : ndarray, memmap or CSR matrix of shape (n_samples, ...)
+        Inputs; a memmap stays where it is.
     rows : Tensor of shape (n_samples, n_packed)
         What the loss knows of each row.
     device : str or torch.device
@@ -26,7 +27,8 @@ class MemoryRows(torch.utils.data.Dataset):
     """
 
     def __init__(self, X, rows, *, device):
-        self.X = X if issparse(X) else torch.from_numpy(X).to(device)
+        self.by_batch = issparse(X) or isinstance(X, np.memmap)
+        self.X = X if self.by_batch else torch.from_numpy(X).to(device)
         self.rows = rows.to(device)
         self.device = device
 
@@ -34,10 +36,26 @@ class MemoryRows(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index):
-        if issparse(self.X):
-            dense = self.X[to_numpy(index)].toarray()
-            return torch.from_numpy(dense).to(self.device), self.rows[index]
+        if self.by_batch:
+            return as_tensor(self.X[to_numpy(index)]).to(self.device), self.rows[index]
         return self.X[index], self.rows[index]
+
+
+def as_tensor(X):
+    """Copy a few rows into a dense tensor.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, ...)
+        Numbers.
+
+    Returns
+    -------
+    X : Tensor of shape (n_samples, ...), dtype float32
+    """
+    return torch.from_numpy(
+        X.toarray() if issparse(X) else np.array(X, dtype=np.float32)
+    )
 
 
 class MemoryBatches:
@@ -112,7 +130,14 @@ def choose_dataset(net):
             "The student's `dataset` is an initialized Dataset, which cannot carry "
             "the soft targets: pass its class."
         )
-    return net.get_dataset
+
+    def make_dataset(X, rows):
+        # a dataset of the user casts nothing
+        return net.get_dataset(
+            X if issparse(X) else np.asarray(X, dtype=np.float32), rows
+        )
+
+    return make_dataset
 
 
 def has_plain_steps(net):

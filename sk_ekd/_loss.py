@@ -3,12 +3,14 @@
 import numpy as np
 import torch
 from scipy.special import entr
+from sklearn.utils import gen_batches
 from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
 UNLABELED = -1
+BLOCK_ROWS = 2**16  # whose entropy is computed at once
 
 
 class _DistillationLoss:
@@ -31,6 +33,7 @@ class _DistillationLoss:
     def forward(self, output, rows):
         """Return the mean loss of a batch of packed rows, see `pack_rows`."""
         output = output[0] if isinstance(output, tuple) else output
+        output = output.to(rows.dtype)  # of a module in mixed precision
         label, label_weight, weight, negentropy, target = _unpack_rows(rows)
         label_loss = distillation_loss = output.new_zeros(())
         if self.alpha < 1:
@@ -211,12 +214,11 @@ def pack_rows(y, label_weight, weight, target):
     -------
     rows : Tensor of shape (n_samples, 4 + n_classes), dtype float32
     """
-    negentropy = -entr(target.astype(np.float64)).sum(axis=1)  # the constant of the KL
-    return torch.from_numpy(
-        np.column_stack([y, label_weight, weight, negentropy, target]).astype(
-            np.float32
-        )
-    )
+    rows = np.empty((len(y), 4 + target.shape[1]), dtype=np.float32)
+    rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 4:] = y, label_weight, weight, target
+    for block in gen_batches(len(y), BLOCK_ROWS):  # the constant of the KL
+        rows[block, 3] = -entr(target[block].astype(np.float64)).sum(axis=1)
+    return torch.from_numpy(rows)
 
 
 def _unpack_rows(rows):

@@ -4,6 +4,7 @@ import inspect
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +15,21 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array
+from sklearn.utils import check_array, gen_batches
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
-from ._epoch import choose_dataset, has_plain_steps, run_single_epoch
+from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
 from ._loss import LossTerms, matching_loss, pack_rows
 
 UNLABELED = -1
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
-PREDICT_ROWS = 16384  # rows of one forward pass at prediction
+PREDICT_ROWS = 2**14  # rows of one forward pass at prediction, at most
+PREDICT_VALUES = 2**24  # values of them: 64 MB
 
 
 class _EpochEnd(Callback):
@@ -69,7 +71,9 @@ class StudentRows(NamedTuple):
     weight: np.ndarray  # (n,), of the distillation term
 
 
-def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
+def fit_student(
+    student, train, valid, *, alpha, temperature, seed, epochs, n_epochs=None
+):
     """Fit a clone of the student to labels and soft targets.
 
     Parameters
@@ -88,6 +92,9 @@ def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
         Seeds torch for this fit; the global generators are left as they were.
     epochs : Epochs
         Who follows the epochs.
+    n_epochs : int, default=None
+        Number of epochs before `update_student` goes on. None: those of the net, and
+        the state of its optimizer is dropped.
 
     Returns
     -------
@@ -110,16 +117,10 @@ def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
             if valid is not None:
                 valid = valid._replace(X=steps.transform(valid.X))
         train, valid = (part and _pack(part) for part in (train, valid))
-        _train(net, train, valid, alpha, temperature, epochs, student)
-    history = _tidy(net.history)
-    last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
-    if not np.isfinite(last):
-        warnings.warn(
-            f"The student's training diverged: its last train_loss is {last}. "
-            f"Lower its lr (now {net.lr}) or scale its inputs.",
-            ConvergenceWarning,
-            stacklevel=5,  # the caller of EnsembleDistiller.fit
-        )
+        _train(net, train, valid, alpha, temperature, epochs, student, n_epochs)
+    if n_epochs is None:
+        net.optimizer_.state.clear()  # Adam's moments would triple the size of a pickle
+    history = _read_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline answers by itself, whatever its steps return
         cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=_FLOAT32)
@@ -127,6 +128,39 @@ def fit_student(student, train, valid, *, alpha, temperature, seed, epochs):
         student.steps = [*before, ("float32", cast), student.steps[-1]]
         return student, history
     return net, history
+
+
+def update_student(student, train, *, alpha, temperature, seed, epochs):
+    """Train a fitted student for one more epoch, in place.
+
+    Parameters
+    ----------
+    student : skorch classifier or Pipeline
+        What `fit_student` returned; the steps of a Pipeline stay as they are.
+    train : StudentRows
+        Rows to learn from.
+    alpha : float
+        Share of the distillation term.
+    temperature : float
+        The temperature that the targets are softened by.
+    seed : int
+        Seeds torch for this epoch; the global generators are left as they were.
+    epochs : Epochs
+        Who follows the epoch.
+
+    Returns
+    -------
+    history : DataFrame
+        One row an epoch, those before included.
+    """
+    steps, net = _split_student(student)
+    with seeded(seed, net.device):
+        if steps:
+            train = train._replace(X=steps.transform(train.X))
+        _train(net, _pack(train), None, alpha, temperature, epochs, student, 1)
+    for epoch in net.history:
+        epoch["batches"].clear()  # else memory grows with the number of chunks
+    return _read_history(net)
 
 
 def _pack(part):
@@ -181,17 +215,8 @@ def _seed_params(steps, seed):
     return steps.set_params(**dict.fromkeys(unset, seed))
 
 
-def _train(net, train, valid, alpha, temperature, epochs, student):
+def _train(net, train, valid, alpha, temperature, epochs, student, n_epochs):
     """Train the net in place, and leave it as the user configured it."""
-    changed = (
-        "criterion",
-        "train_split",
-        "callbacks",
-        "iterator_train",
-        "iterator_valid",
-    )
-    own = {name: getattr(net, name) for name in changed}
-    accuracy = vars(net).get(VALID_ACC, "default")
     X, rows = train
     n_classes = rows.shape[1] - 4
     if valid is not None and net.callbacks == "disable":
@@ -199,46 +224,57 @@ def _train(net, train, valid, alpha, temperature, epochs, student):
             "`validation_fraction` stops the training by a callback, but the student "
             "has callbacks='disable': set either to None."
         )
+    stopping = _stopping(net, valid)
+    if not net.initialized_:
+        _initialize(net, X, n_classes)
+    changed = (
+        "criterion_",
+        "callbacks_",
+        "train_split",
+        "iterator_train",
+        "iterator_valid",
+    )
+    own = {name: getattr(net, name) for name in changed}
     loss, kwargs = matching_loss(net)
-    net.criterion = partial(loss, alpha=alpha, temperature=temperature, **kwargs)
+    criterion = loss(alpha=alpha, temperature=temperature, **kwargs)
+    net.criterion_ = criterion.to(net.device or "cpu")
     if net.callbacks != "disable":
-        net.callbacks = [
+        net.callbacks_ = [
             # first, since EarlyStopping ends an epoch for the callbacks after it
             (OWN + "terms", LossTerms(epochs)),
-            *(net.callbacks or []),
-            *_stopping(net, valid),
+            *net.callbacks_,
+            *stopping,
             (OWN + "end", _EpochEnd(epochs, student)),
         ]
+    try:
+        make_dataset = choose_dataset(net)
+        # soft targets cannot be stratified
+        net.train_split = valid and predefined_split(make_dataset(*valid))
+        if has_plain_steps(net):
+            net.run_single_epoch = partial(run_single_epoch, net)
+        epochs.start(n_epochs or net.max_epochs)
+        _run_epochs(net, make_dataset(X, rows), n_epochs)
+        epochs.finish()
+    finally:
+        for name in ("classes_inferred_", "run_single_epoch"):
+            vars(net).pop(name, None)
+        for name, value in own.items():
+            setattr(net, name, value)
+
+
+def _initialize(net, X, n_classes):
+    """Let skorch make the module, of the right width."""
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else skorch infers them from packed rows
     _set_width(net, X.shape[1:], n_classes)
     # of a validation part: its y are packed rows, which this would take for labels
+    accuracy = vars(net).get(VALID_ACC, "default")
     setattr(net, VALID_ACC, None)
     net.initialize()
-    for name in ("criterion", "callbacks"):  # what callbacks see of the net, and clone
-        setattr(net, name, own.pop(name))
+    vars(net).pop(VALID_ACC)
+    if accuracy != "default":
+        setattr(net, VALID_ACC, accuracy)
     _check_output(net, X, n_classes)
-    make_dataset = choose_dataset(net)
-    net.train_split = None  # soft targets cannot be stratified
-    if valid is not None:
-        net.train_split = predefined_split(make_dataset(*valid))
-    if has_plain_steps(net):
-        net.run_single_epoch = partial(run_single_epoch, net)
-    epochs.start(net.max_epochs)
-    _run_epochs(net, make_dataset(X, rows))
-    epochs.finish()
-
-    for name in ("classes_inferred_", "run_single_epoch"):
-        vars(net).pop(name, None)
-    for name, value in own.items():
-        setattr(net, name, value)
-    if accuracy == "default":
-        vars(net).pop(VALID_ACC, None)
-    if net.callbacks != "disable":
-        net.callbacks_ = [cb for cb in net.callbacks_ if not cb[0].startswith(OWN)]
-    net.initialize_criterion()  # the user's own, so that the net stands by itself
-    # Adam's moments would triple the size of a pickle; partial_fit starts them afresh
-    net.optimizer_.state.clear()
 
 
 def _stopping(net, valid):
@@ -259,13 +295,14 @@ def _stopping(net, valid):
     kinds = [cb if isinstance(cb, type) else type(cb) for cb in callbacks]
     if valid is None or any(issubclass(kind, EarlyStopping) for kind in kinds):
         return []
-    return [(OWN + "stop", EarlyStopping(patience=PATIENCE, load_best=True))]
+    rule = EarlyStopping(patience=PATIENCE, load_best=True)
+    return [(OWN + "stop", rule.initialize())]
 
 
-def _run_epochs(net, dataset):
+def _run_epochs(net, dataset, n_epochs):
     """Let skorch train, but neither hide an interrupt nor a missing validation part."""
     try:
-        net.partial_fit(dataset, None)
+        net.partial_fit(dataset, None, epochs=n_epochs)
     except KeyError as error:
         if "was not found in history" not in str(error):
             raise
@@ -293,12 +330,12 @@ def _set_width(net, shape, n_classes):
 
 def _check_output(net, X, n_classes):
     """Forward a few rows before training, and say what is wrong with the output."""
-    few = X[:8].toarray() if issparse(X) else X[:8]
+    few = as_tensor(X[:8])
     try:
         net.module_.eval()  # not to count these rows in a BatchNorm
         with torch.no_grad():
             # of the base class: the binary net's own checks the output by itself
-            output = NeuralNet.infer(net, torch.tensor(few))
+            output = NeuralNet.infer(net, few)
     except Exception as error:
         raise ValueError(
             f"The student's module cannot take float32 rows of shape {X.shape[1:]}: "
@@ -336,19 +373,20 @@ def _check_nonlinearity(net, output):
     is_proba = bool(
         (output >= 0).all() and torch.allclose(total, torch.ones_like(total))
     )
-    if isinstance(net.criterion_, nn.NLLLoss) and not is_proba:
+    criterion = _uncompiled(net.criterion_)
+    if isinstance(criterion, nn.NLLLoss) and not is_proba:
         raise ValueError(
             "With NLLLoss, skorch expects a module that returns probabilities, got "
             f"values from {output.min():.3g} to {output.max():.3g}. End it in a "
             "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss."
         )
-    if isinstance(net.criterion_, nn.CrossEntropyLoss) and is_proba:
+    if isinstance(criterion, nn.CrossEntropyLoss) and is_proba:
         warnings.warn(
             "The student's module seems to end in a softmax, but CrossEntropyLoss "
             "expects logits and applies its own: the student will be far too unsure. "
             "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
             UserWarning,
-            stacklevel=8,  # the caller of EnsembleDistiller.fit
+            stacklevel=9,  # the caller of EnsembleDistiller.fit
         )
 
 
@@ -373,11 +411,20 @@ def seeded(seed, device=None):
         yield
 
 
-def _tidy(history):
-    """Return skorch's history as a DataFrame of the epochs' scalars."""
-    return pd.DataFrame(
-        [{k: v for k, v in row.items() if np.isscalar(v)} for row in history]
+def _read_history(net):
+    """Return the epochs' scalars as a DataFrame, and warn where they diverge."""
+    history = pd.DataFrame(
+        [{k: v for k, v in row.items() if np.isscalar(v)} for row in net.history]
     )
+    last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
+    if not np.isfinite(last):
+        warnings.warn(
+            f"The student's training diverged: its last train_loss is {last}. "
+            f"Lower its lr (now {net.lr}) or scale its inputs.",
+            ConvergenceWarning,
+            stacklevel=6,  # the caller of EnsembleDistiller.fit
+        )
+    return history
 
 
 # --- Predict ------------------------------------------------------------------------
@@ -401,10 +448,10 @@ def student_proba(student, X):
     steps, net = _split_student(student)
     Z = _as_matrix(steps.transform(X) if steps else X)
     blocks = []
-    for start in range(0, Z.shape[0], PREDICT_ROWS):
-        block = Z[start : start + PREDICT_ROWS]
-        dense = block.toarray() if issparse(Z) else block
-        output = _infer(net, torch.tensor(dense))  # a copy: a module may work in place
+    size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, prod(Z.shape[1:]))))
+    for start in range(0, Z.shape[0], size):
+        # a copy: a module may work in place
+        output = _infer(net, as_tensor(Z[start : start + size]))
         output = output[0] if isinstance(output, tuple) else output
         # in float64, so that rows sum to one for scikit-learn's metrics
         blocks.append(_nonlinearity(net)(output.cpu().double()).numpy())
@@ -426,9 +473,14 @@ def _nonlinearity(net):
         return net.predict_nonlinearity
     if _is_binary(net):
         return lambda logit: torch.stack([-logit, logit], dim=1).sigmoid()
-    if isinstance(net.criterion_, nn.CrossEntropyLoss):
+    # of a compiled one, as skorch does
+    if isinstance(_uncompiled(net.criterion_), nn.CrossEntropyLoss):
         return lambda logits: logits.softmax(dim=1)
     return lambda proba: proba / proba.sum(dim=1, keepdim=True)
+
+
+def _uncompiled(module):
+    return getattr(module, "_orig_mod", module)
 
 
 def _is_binary(net):
@@ -436,7 +488,15 @@ def _is_binary(net):
 
 
 def _as_matrix(X):
-    """Return X as the float32 array or CSR matrix that a net can take."""
+    """Return X as the float32 array or CSR matrix that a net can take.
+
+    A memmap of numbers stays as it is, to be cast batch by batch.
+    """
+    if isinstance(X, np.memmap) and X.ndim > 1 and X.size and X.dtype.kind in "fiub":
+        for block in gen_batches(len(X), max(1, PREDICT_VALUES // prod(X.shape[1:]))):
+            with np.errstate(over="ignore"):
+                _check_finite(X[block].astype(np.float32))
+        return X
     if type(X) is np.ndarray and X.ndim > 1 and X.size and X.dtype == np.float32:
         with np.errstate(over="ignore"):
             is_clean = np.isfinite(X.sum())  # scikit-learn's own first look
@@ -469,7 +529,11 @@ def _as_matrix(X):
             ) from error
     with np.errstate(over="ignore"):  # what overflows is refused below, by name
         X = check_array(X, **_FLOAT32, input_name="X")
-    values = X.data if issparse(X) else X
+    _check_finite(X.data if issparse(X) else X)
+    return X if issparse(X) else np.require(X, requirements=["C", "W"])
+
+
+def _check_finite(values):
     if not np.isfinite(values).all():
         if not np.isnan(values).any():
             raise ValueError(
@@ -482,4 +546,3 @@ def _as_matrix(X):
             "student=make_pipeline(SimpleImputer(), net). student=None imputes by "
             "itself."
         )
-    return X if issparse(X) else np.require(X, requirements=["C", "W"])

@@ -55,24 +55,30 @@ class MLP(nn.Sequential):
 class _CosineDecay(Callback):
     """Let the learning rate fall along a cosine over the net's `max_epochs`.
 
+    Epochs beyond them, of `partial_fit`, have the full rate again.
+
     skorch's LRScheduler fixes the number of epochs beforehand, and holds the optimizer
     and with it a second copy of the network in a pickle.
     """
 
     def on_epoch_begin(self, net, **kwargs):
-        epoch = len(net.history) - 1
-        fall = 0.5 * (1 + np.cos(np.pi * epoch / net.max_epochs))
+        progress = (len(net.history) - 1) / net.max_epochs
+        fall = 0.5 * (1 + np.cos(np.pi * progress)) if progress < 1 else 1.0
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr * fall
 
 
-def default_student(X, *, verbose=0):
+def default_student(X, *, decay=True, verbose=0):
     """Build the network that `EnsembleDistiller` trains when `student` is None.
 
     Parameters
     ----------
     X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
         The training rows; only their kind of columns and number matter.
+    decay : bool, default=True
+        Whether the learning rate falls along a cosine over all epochs.
+        In `EnsembleDistiller.partial_fit`, which cannot know their number, it is
+        constant.
     verbose : int, default=0
         1 prints a line an epoch.
 
@@ -88,7 +94,7 @@ def default_student(X, *, verbose=0):
     standardized; every other column is one-hot encoded, a missing value being one more
     category. Sparse matrices are scaled by their largest absolute values and stay
     sparse. The net is trained for about 2,000 steps of AdamW, more above 50,000 rows,
-    fewer below 150, with a learning rate that falls along a cosine.
+    fewer below 150.
 
     Examples
     --------
@@ -109,7 +115,7 @@ def default_student(X, *, verbose=0):
         batch_size=batch_size,
         max_epochs=max_epochs,
         train_split=None,
-        callbacks=[("cosine", _CosineDecay)],
+        callbacks=[("cosine", _CosineDecay)] if decay else None,
         device="cuda" if torch.cuda.is_available() else "cpu",
         verbose=verbose,
     )
