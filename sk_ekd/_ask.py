@@ -24,7 +24,7 @@ from ._labels import (
 from ._members import open_ensemble
 from ._progress import print_progress
 from ._rows import as_rows, count_rows, read_positions, read_weight, take_rows
-from ._student import seeded
+from ._student import limited, seeded
 from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 
 BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
@@ -131,7 +131,9 @@ def ask_teachers(
             # not in the teachers' fits, and answered all the same
             for index in _split(removed, shape[1:], rows.X):
                 X_removed = read(take_rows(as_rows(X), index))
-                proba[index] = stack_proba(teachers, X_removed, classes, n_jobs=n_jobs)
+                proba[index] = stack_proba(
+                    teachers, X_removed, classes, n_jobs=n_jobs, limited=limited
+                )
             return proba
 
         if out is None:
@@ -368,6 +370,7 @@ def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state, verbose):
         n_jobs=n_jobs,
         random_state=random_state,
         seeded=seeded,
+        limited=limited,
     )
     if verbose:
         duration = time.monotonic() - start
@@ -434,7 +437,9 @@ def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
         X = take_rows(rows.X, index)
         if out_of_fold is not None and rows.y[index[0]] >= 0:
             return X, out_of_fold[order[index]]
-        return X, stack_proba(teachers, read(X), classes, n_jobs=n_jobs)
+        return X, stack_proba(
+            teachers, read(X), classes, n_jobs=n_jobs, limited=limited
+        )
 
     return ask
 

@@ -427,6 +427,23 @@ def _read_history(net):
     return history
 
 
+@contextmanager
+def limited(n_threads):
+    """Limit torch's threads inside, restore their number after.
+
+    Parameters
+    ----------
+    n_threads : int
+        At most.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, n_threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 # --- Predict ------------------------------------------------------------------------
 
 

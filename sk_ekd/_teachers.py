@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 
 import numpy as np
+from joblib import cpu_count, effective_n_jobs, parallel_config
 from scipy.special import expit, softmax
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
@@ -15,6 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
+from threadpoolctl import threadpool_limits
 
 
 def name_teachers(teachers):
@@ -76,7 +78,7 @@ def known_classes(teachers):
     return {name: _classes(name, teacher) for name, teacher in teachers.items()}
 
 
-def stack_proba(teachers, X, classes, *, n_jobs=None):
+def stack_proba(teachers, X, classes, *, n_jobs=None, limited=nullcontext):
     """Ask every teacher once and stack the aligned answers.
 
     Parameters
@@ -88,16 +90,19 @@ def stack_proba(teachers, X, classes, *, n_jobs=None):
     classes : ndarray of shape (n_classes,)
         All classes; a class that a teacher does not know gets probability 0 from it.
     n_jobs : int, default=None
-        Number of teachers asked at the same time, in threads.
+        Number of teachers asked at the same time, in threads unless joblib is set to
+        another backend. They share the cores: a teacher's own `n_jobs` is then 1.
+    limited : callable, default=nullcontext
+        ``limited(n_threads)`` is a context manager around it, for teachers with threads
+        that neither joblib nor threadpoolctl reaches.
 
     Returns
     -------
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
         Every row of every teacher sums to one.
     """
-    answers = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(_ask)(name, teacher, X, classes) for name, teacher in teachers.items()
-    )
+    calls = [(_ask, name, teacher, X, classes) for name, teacher in teachers.items()]
+    answers = _share_cores(calls, n_jobs, limited, prefer="threads")
     return np.stack(answers, axis=1)
 
 
@@ -112,6 +117,7 @@ def fit_teachers(
     n_jobs=None,
     random_state=None,
     seeded=nullcontext,
+    limited=nullcontext,
 ):
     """Fit clones of the teachers, and answer each row by clones that never saw it.
 
@@ -131,12 +137,14 @@ def fit_teachers(
     sample_weight : ndarray of shape (n_samples,), default=None
         Given to the teachers whose ``fit`` takes it.
     n_jobs : int, default=None
-        Number of fits at the same time.
+        Number of fits at the same time, as in `stack_proba`; in processes.
     random_state : int, RandomState instance or None, default=None
         Seeds the teachers whose own `random_state` is None.
     seeded : callable, default=nullcontext
         ``seeded(seed)`` is a context manager around every fit, for teachers that draw
         from a generator which no `random_state` reaches.
+    limited : callable, default=nullcontext
+        As in `stack_proba`.
 
     Returns
     -------
@@ -161,19 +169,38 @@ def fit_teachers(
         for train, test in [*splits, (everything, everything[:0])]
         for name in teachers
     ]
-    results = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_ask)(
-            name, _seeded_clone(name, teachers[name], seeds[name]), X, y, classes,
-            train, test, sample_weight, partial(seeded, seeds[name]),
+    calls = [
+        (
+            _fit_and_ask, name, _seeded_clone(name, teachers[name], seeds[name]), X, y,
+            classes, train, test, sample_weight, partial(seeded, seeds[name]),
         )
         for name, train, test in jobs
-    )  # fmt: skip
+    ]  # fmt: skip
+    results = _share_cores(calls, n_jobs, limited)
     order = {name: t for t, name in enumerate(teachers)}
     proba = np.empty((len(y), len(teachers), len(classes)), dtype=np.float32)
     for (name, _, test), (_, answer) in zip(jobs, results, strict=True):
         proba[test, order[name]] = answer
     refitted = results[-len(teachers) :]
     return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
+
+
+def _share_cores(calls, n_jobs, limited, prefer=None):
+    """Make several calls at the same time, with no more threads than cores."""
+    n_workers = min(effective_n_jobs(n_jobs), len(calls))
+    if n_workers == 1:
+        return [function(*args) for function, *args in calls]
+    n_threads = max(1, cpu_count() // n_workers)
+    # BLAS has one limit a process, OpenMP one a thread
+    with threadpool_limits(n_threads, "blas"), limited(n_threads):
+        return Parallel(n_jobs=n_workers, prefer=prefer)(
+            delayed(_beside_others)(n_threads, *call) for call in calls
+        )
+
+
+def _beside_others(n_threads, function, *args):
+    with parallel_config(backend="sequential"), threadpool_limits(n_threads, "openmp"):
+        return function(*args)
 
 
 def _fit_and_ask(name, teacher, X, y, classes, train, test, sample_weight, seeded):

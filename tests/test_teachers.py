@@ -40,9 +40,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 from xgboost import XGBClassifier
 
 from sk_ekd import EnsembleDistiller, _ask, _distiller
+from sk_ekd._student import limited
 from sk_ekd._teachers import fit_teachers, known_classes, name_teachers, stack_proba
 from sk_ekd.students import MLP
 from sk_ekd.weighting import uniform
@@ -1050,3 +1052,86 @@ def test_teacher_that_cannot_be_fitted_is_named(data):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 the message is XGBoost's
         fit_teachers({"booster": booster}, X, y, LETTERS, StratifiedKFold(2))
     assert "'booster'" in text_of(caught.value)
+
+
+# --- Cores --------------------------------------------------------------------------
+
+
+class CoreCounter(GaussianNB):
+    """A teacher whose answers are the numbers of threads that it could start."""
+
+    def predict_proba(self, X):
+        self.seen_ = {
+            "joblib": joblib.effective_n_jobs(-1),
+            "blas": most_threads("blas"),
+            "torch": torch.get_num_threads(),
+        }
+        return super().predict_proba(X)
+
+    def fit(self, X, y):
+        self.at_fit_ = joblib.effective_n_jobs(-1)
+        return super().fit(X, y)
+
+
+def most_threads(api):
+    pools = threadpool_info()
+    return max(pool["num_threads"] for pool in pools if pool["user_api"] == api)
+
+
+@pytest.fixture
+def many_threads():
+    """Let torch and BLAS have more threads than any machine has here for one worker."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(joblib.cpu_count() + 1)
+    with threadpool_limits(joblib.cpu_count() + 1, "blas"):
+        yield
+    torch.set_num_threads(before)
+
+
+def test_teachers_asked_at_once_share_the_cores(data, many_threads):
+    teachers = {name: CoreCounter().fit(*data) for name in "ab"}
+    before = torch.get_num_threads(), most_threads("blas")
+    stack_proba(teachers, data[0], CLASSES, n_jobs=2, limited=limited)
+    share = max(1, joblib.cpu_count() // 2)
+    for teacher in teachers.values():
+        assert teacher.seen_ == {"joblib": 1, "blas": share, "torch": share}
+    assert (torch.get_num_threads(), most_threads("blas")) == before
+
+
+def test_teachers_asked_one_by_one_have_all_cores(data, many_threads):
+    teachers = {name: CoreCounter().fit(*data) for name in "ab"}
+    stack_proba(teachers, data[0], CLASSES, limited=limited)
+    assert teachers["b"].seen_["torch"] == joblib.cpu_count() + 1
+    assert teachers["b"].seen_["joblib"] == joblib.cpu_count()
+    # one teacher has nobody to share with
+    stack_proba({"a": teachers["a"]}, data[0], CLASSES, n_jobs=2, limited=limited)
+    assert teachers["a"].seen_["joblib"] == joblib.cpu_count()
+
+
+def test_threads_are_restored_after_an_error(data, many_threads):
+    class Broken(GaussianNB):
+        def predict_proba(self, X):
+            raise ZeroDivisionError
+
+    teachers = {name: Broken().fit(*data) for name in "ab"}
+    before = torch.get_num_threads(), most_threads("blas")
+    with pytest.raises(ZeroDivisionError):
+        stack_proba(teachers, data[0], CLASSES, n_jobs=2, limited=limited)
+    assert (torch.get_num_threads(), most_threads("blas")) == before
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_teachers_fitted_at_once_share_the_cores(data, backend):
+    with joblib.parallel_config(backend=backend):
+        fitted, _ = fit_teachers(
+            {"a": CoreCounter(), "b": CoreCounter()}, *data, CLASSES, KFold(3), n_jobs=2
+        )
+    assert [teacher.at_fit_ for teacher in fitted.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_any_backend_of_joblib_asks_the_teachers(fitted, data, backend):
+    teachers = {name: fitted[name] for name in ("svc", "forest", "neighbors")}
+    expected = stack_proba(teachers, data[0], CLASSES)
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        assert_array_equal(stack_proba(teachers, data[0], CLASSES), expected)
