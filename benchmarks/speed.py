@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -18,6 +19,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -28,8 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from skorch import NeuralNetClassifier
-from skorch.dataset import Dataset
+from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.nn import functional as F
 
@@ -125,19 +126,19 @@ def distill(X, y, proba, net):
     return model.fit(X, y, teacher_proba=proba)
 
 
-def train_by_hand(X, y, ask, *, batch_size, epochs):
+def train_by_hand(X, y, ask, *, batch_size, epochs, hidden=HIDDEN, device="cpu"):
     """Train the same net with the same loss, as one would write it in PyTorch.
 
     `ask` returns soft targets for the positions of a batch.
     """
     torch.manual_seed(0)
-    module = MLP(X.shape[1], CLASSES, HIDDEN, dropout=0.0)
+    module = MLP(X.shape[1], CLASSES, hidden, dropout=0.0).to(device)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+    inputs, labels = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
     module.train()
     for _ in range(epochs):
-        total = 0.0
-        for index in torch.randperm(len(X)).split(batch_size):
+        total = torch.zeros((), device=device)
+        for index in torch.randperm(len(X), device=device).split(batch_size):
             output, target = module(inputs[index]), ask(index)
             label = F.cross_entropy(
                 output, labels[index], ignore_index=-1, reduction="none"
@@ -148,12 +149,44 @@ def train_by_hand(X, y, ask, *, batch_size, epochs):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.item()
+            total += loss.detach()
+        total.item()  # waits for the device
     return module
 
 
-class RowByRow(Dataset):
-    """skorch's own Dataset, which is collected row by row; any other one is too."""
+class SoftLoss(nn.Module):
+    """The same loss, for skorch by itself: `y` holds the label and the soft target."""
+
+    def forward(self, output, y):
+        """Return the mean loss of a batch."""
+        label = F.cross_entropy(
+            output, y[:, 0].long(), ignore_index=-1, reduction="none"
+        )
+        log_student = F.log_softmax(output, dim=1)
+        kl = F.kl_div(log_student, y[:, 1:], reduction="none").sum(dim=1)
+        return 0.5 * label.mean() + 0.5 * kl.mean()
+
+
+def train_by_skorch(X, y, proba, *, batch_size, epochs):
+    """Train the same net with the same loss by skorch, its loader and its steps."""
+    torch.manual_seed(0)
+    net = NeuralNet(
+        MLP,
+        criterion=SoftLoss,
+        module__in_features=X.shape[1],
+        module__out_features=CLASSES,
+        module__hidden=HIDDEN,
+        module__dropout=0.0,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        batch_size=batch_size,
+        max_epochs=epochs,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    )
+    target = proba.mean(axis=1)
+    return net.fit(X, np.column_stack([y, target]).astype(np.float32))
 
 
 # --- The goals ------------------------------------------------------------------------
@@ -181,17 +214,15 @@ def fit_against_a_loop(quick):
 
 
 def fit_against_the_loader(quick):
-    """Goal 2: the same net, rows collected by skorch's default loader."""
+    """Goal 2: the same net by skorch, with its default loader."""
     n_samples, pairs = (5_000, 2) if quick else (50_000, 5)
     X, y, proba = make_rows(n_samples)
     yield compare(
         2,
         "fit, batch 128",
         lambda: distill(X, y, proba, make_net(batch_size=128, epochs=2)),
-        "skorch's loader",
-        lambda: distill(
-            X, y, proba, make_net(batch_size=128, epochs=2, dataset=RowByRow)
-        ),
+        "skorch by itself",
+        lambda: train_by_skorch(X, y, proba, batch_size=128, epochs=2),
         wanted=None,
         at_least=3,
         pairs=pairs,
@@ -468,6 +499,130 @@ def import_time(quick):
     )
 
 
+CHUNK = 100_000
+
+
+def beyond_memory(quick):
+    """10 million rows on disk: chunk by chunk, and by one fit of a memmap."""
+    n_rows = 200_000 if quick else 10_000_000
+    size = n_rows * COLUMNS * 4 / 1e6
+    for how in ("partial_fit", "fit"):
+        peak, duration = in_a_process("train_from_disk", how, n_rows)
+        yield Result(
+            11,
+            f"{how}, {n_rows:,} rows x {COLUMNS} from disk, 1 epoch, batch 1024",
+            "X in memory",
+            f"{peak:,.0f} MB in {duration:,.0f} s",
+            f"{size:,.0f} MB",
+            round(peak / size, 3),
+            "",
+            "bounded",
+            None,
+        )
+
+
+def train_from_disk(how, n_rows):
+    """Train a student on rows in a file -> peak MB above what was there, seconds."""
+    X, truth = make_problem(20_000, COLUMNS)
+    teachers = [LogisticRegression().fit(X, truth), GaussianNB().fit(X, truth)]
+    model = EnsembleDistiller(
+        teachers, make_net(batch_size=1024, epochs=1), random_state=0
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "X.npy")
+        rows = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, COLUMNS))
+        for start in range(0, n_rows, len(X)):
+            rows[start : start + len(X)] = X
+        rows = np.load(path, mmap_mode="r")
+        y = np.where(np.arange(n_rows) % 100, -1, np.resize(truth, n_rows))
+        with PeakMemory() as memory:
+            start = time.perf_counter()
+            if how == "fit":
+                model.fit(rows, y)
+            else:
+                for i in range(0, n_rows, CHUNK):
+                    model.partial_fit(rows[i : i + CHUNK], y[i : i + CHUNK])
+            duration = time.perf_counter() - start
+    return memory.peak, duration
+
+
+def sparse_rows(quick):
+    """TF-IDF-like rows: 100,000 columns, dense a batch at a time only."""
+    n_rows = 2_000 if quick else 20_000
+    peak, duration = in_a_process("train_sparse", n_rows)
+    dense = n_rows * 100_000 * 4 / 1e6
+    yield Result(
+        12,
+        f"fit and predict_proba, CSR {n_rows:,} x 100,000, net 128",
+        "X dense",
+        f"{peak:,.0f} MB in {duration:,.0f} s",
+        f"{dense:,.0f} MB",
+        round(peak / dense, 3),
+        "",
+        "bounded",
+        None,
+    )
+
+
+def train_sparse(n_rows):
+    """Train on sparse rows and predict them -> peak MB above X, seconds."""
+    rng = np.random.default_rng(0)
+    X = sparse.random(n_rows, 100_000, 1e-3, "csr", np.float32, rng)
+    _, y, proba = make_rows(n_rows, 1)
+    net = make_net(batch_size=128, epochs=1).set_params(module__hidden=(128,))
+    with PeakMemory() as memory:
+        start = time.perf_counter()
+        distill(X, y, proba, net).predict_proba(X)
+        duration = time.perf_counter() - start
+    return memory.peak, duration
+
+
+def labeling_in_parallel(quick):
+    """Teachers asked at the same time, whose own `n_jobs` would take all cores."""
+    n_rows = 5_000 if quick else 30_000
+    X, truth = make_problem(n_rows + 2_000)
+    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
+    for teacher in teachers[:2]:
+        teacher.set_params(n_jobs=-1)
+    X = X[:n_rows]
+    yield compare(
+        13,
+        "ask_teachers, five teachers, n_jobs=2",
+        partial(ask_teachers, teachers, X, n_jobs=2),
+        "one after the other",
+        partial(ask_teachers, teachers, X),
+        wanted=1,
+        pairs=1 if quick else 5,
+    )
+
+
+def on_a_device(quick):
+    """Rows resident on the device, against the hand-written loop on the same one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    small = quick or device == "cpu"
+    n_samples, pairs = (10_000, 2) if small else (1_000_000, 5)
+    X, y, proba = make_rows(n_samples)
+    target = torch.from_numpy(proba.mean(axis=1)).to(device)
+    nets = [HIDDEN] if small else [HIDDEN, (1024,) * 4]
+    for hidden in nets:
+        for batch_size in (256, 4096) if small else (256, 1024, 4096, 16384, 65536):
+            net = make_net(batch_size=batch_size, epochs=3, device=device)
+            net.set_params(module__hidden=hidden)
+            result = compare(
+                14,
+                f"fit on {device}, {len(hidden)} x {hidden[0]}, batch {batch_size}",
+                partial(distill, X, y, proba, net),
+                "PyTorch loop there",
+                partial(
+                    train_by_hand, X, y, target.__getitem__, batch_size=batch_size,
+                    epochs=3, hidden=hidden, device=device,
+                ),
+                wanted=1.05,
+                pairs=pairs,
+            )  # fmt: skip
+            yield result
+
+
 GOALS = {
     1: fit_against_a_loop,
     2: fit_against_the_loader,
@@ -479,6 +634,10 @@ GOALS = {
     8: growth,
     9: search_against_asking_again,
     10: import_time,
+    11: beyond_memory,
+    12: sparse_rows,
+    13: labeling_in_parallel,
+    14: on_a_device,
 }
 
 
@@ -506,10 +665,11 @@ class PeakMemory:
 
 
 def resident():
-    """Return the resident memory of this process in MB."""
+    """Return the memory that this process holds in MB, without mapped files."""
     import psutil
 
-    return psutil.Process().memory_info().rss / 1e6
+    info = psutil.Process().memory_info()
+    return (info.rss - getattr(info, "shared", 0)) / 1e6
 
 
 def in_a_process(function, *args):
@@ -517,6 +677,7 @@ def in_a_process(function, *args):
     arguments = ", ".join(map(repr, args))
     code = (
         f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+        f"import torch; torch.set_num_threads({torch.get_num_threads()})\n"
         f"import speed; print(*speed.{function}({arguments}))"
     )
     run = subprocess.run(

@@ -35,16 +35,15 @@ class _DistillationLoss:
         output = output[0] if isinstance(output, tuple) else output
         output = output.to(rows.dtype)  # of a module in mixed precision
         label, label_weight, weight, negentropy, target = _unpack_rows(rows)
+        log_student = F.log_softmax(self.logits(output), dim=1)  # (b, c)
         label_loss = distillation_loss = output.new_zeros(())
         if self.alpha < 1:
-            each = self.label_loss(output, label)  # (b,), 0 where unlabeled
+            each = self.label_loss(output, log_student, label)  # (b,), 0 unlabeled
             scale = (1 - self.alpha) / len(rows)
             label_loss = scale * torch.dot(label_weight, each)
         if self.alpha > 0:
-            logits = self.logits(output)
-            if self.temperature != 1:
-                logits = logits / self.temperature
-            log_student = F.log_softmax(logits, dim=1)
+            if self.temperature != 1:  # logs of probabilities are logits
+                log_student = F.log_softmax(log_student / self.temperature, dim=1)
             kl = negentropy - torch.linalg.vecdot(target, log_student)  # (b,)
             scale = self.alpha * self.temperature**2 / len(rows)
             distillation_loss = scale * torch.dot(weight, kl)
@@ -52,11 +51,11 @@ class _DistillationLoss:
         if self.training:
             self.terms.append(terms)
         else:
-            hit = self.logits(output).argmax(dim=1) == label  # never, where unlabeled
+            hit = log_student.argmax(dim=1) == label  # never, where unlabeled
             self.valid_terms.append((*terms, (label != UNLABELED).sum(), hit.sum()))
         return label_loss + distillation_loss
 
-    def label_loss(self, output, label):
+    def label_loss(self, output, log_student, label):
         """Return the torch loss of each row -> (b,)."""
         return super().forward(output, label)
 
@@ -68,6 +67,13 @@ class _DistillationLoss:
 class _LogitsLoss(_DistillationLoss, nn.CrossEntropyLoss):
     """For modules that end in one logit for each class."""
 
+    def label_loss(self, output, log_student, label):
+        if self.label_smoothing:
+            return super().label_loss(output, log_student, label)
+        # the same, without a second softmax
+        options = {"ignore_index": UNLABELED, "reduction": "none"}
+        return F.nll_loss(log_student, label, self.weight, **options)
+
 
 class _ProbaLoss(_DistillationLoss, nn.NLLLoss):
     """For modules that end in a softmax: skorch takes the log, and logs are logits."""
@@ -76,10 +82,10 @@ class _ProbaLoss(_DistillationLoss, nn.NLLLoss):
 class _BinaryLoss(_DistillationLoss, nn.BCEWithLogitsLoss):
     """For modules that end in the one logit of the second class."""
 
-    def label_loss(self, output, label):
+    def label_loss(self, output, log_student, label):
         known = (label != UNLABELED).to(output.dtype)
         positive = label.clamp(min=0).to(output.dtype)
-        return known * super().label_loss(output, positive)
+        return known * super().label_loss(output, log_student, positive)
 
     def logits(self, output):
         return torch.stack([torch.zeros_like(output), output], dim=1)

@@ -15,6 +15,7 @@ from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from sk_ekd._student import StudentRows, fit_student, student_proba
@@ -235,6 +236,62 @@ def test_global_generator_is_left_as_it_was():
     before = torch.get_rng_state()
     fit(make_net(module__dropout=0.5), X, y, target)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class MixedPrecision(NeuralNetClassifier):
+    """As a user would have it: the module in bfloat16 where torch can."""
+
+    def infer(self, x, **params):
+        with torch.autocast(self.device, dtype=torch.bfloat16):
+            return super().infer(x, **params)
+
+
+def test_mixed_precision_is_passed_through():
+    X, y, target = make_data()
+    mixed = make_net(kind=MixedPrecision, criterion=nn.CrossEntropyLoss)
+    rounded, history = fit(mixed, X, y, target)
+    exact, _ = fit(make_net(), X, y, target)
+    assert {p.dtype for p in rounded.module_.parameters()} == {torch.float32}
+    answers = student_proba(rounded, X)
+    assert not np.array_equal(answers, student_proba(exact, X))
+    assert_allclose(answers, student_proba(exact, X), atol=0.02)
+    assert_allclose(answers.sum(axis=1), 1)
+    assert np.isfinite(history["train_loss"]).all()
+
+
+@pytest.mark.parametrize("form", NETS)
+def test_compiled_module_is_passed_through(form):
+    X, y, target = make_data(n_classes=2 if form == "binary" else C)
+    y[::2] = -1
+    options = {"compile": True, "compile__backend": "eager"}  # needs no C++ compiler
+    compiled, _ = fit(clone(NETS[form]).set_params(**options), X, y, target)
+    plain, _ = fit(NETS[form], X, y, target)
+    assert compiled.module_._orig_mod
+    answers = student_proba(compiled, X)
+    assert_allclose(answers, student_proba(plain, X), atol=1e-6)
+    revived = pickle.loads(pickle.dumps(compiled))
+    assert_allclose(student_proba(revived, X), answers, atol=1e-6)
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often a value is read from a tensor, which waits for the device."""
+
+    number = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.number += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize(("callbacks", "more"), [(None, 0), ([Listener()], 39)])
+def test_values_are_read_once_an_epoch_unless_someone_listens(callbacks, more):
+    X, y, target = make_data()
+    numbers = []
+    for batch_size in (10, 75):  # 13 batches more in each of three epochs
+        with Reads() as reads:
+            fit(make_net(batch_size=batch_size, callbacks=callbacks), X, y, target)
+        numbers.append(reads.number)
+    assert numbers[0] - numbers[1] == more
 
 
 # --- What the user configured -------------------------------------------------------

@@ -1,0 +1,306 @@
+"""Pool the teachers: one weight and one temperature for each of them."""
+
+from numbers import Real
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["POOLINGS", "CalibratedPool", "MeanPool"]
+
+SMALLEST = np.finfo(np.float32).eps  # what a teacher's exact zero is read as
+TEMPERATURES = 1 / 20, 20  # the lowest, the highest
+
+
+class MeanPool(BaseEstimator):
+    """The plain mean: all teachers alike, and as they are.
+
+    Attributes
+    ----------
+    weight_ : ndarray of shape (n_teachers,)
+        ``1 / n_teachers`` everywhere.
+    temperature_ : ndarray of shape (n_teachers,)
+        One everywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> proba = np.array([[[0.75, 0.25], [0.25, 0.75]]], dtype=np.float32)
+    >>> MeanPool().fit(proba).predict_proba(proba)
+    array([[0.5, 0.5]], dtype=float32)
+    """
+
+    def fit(self, proba, y=None, sample_weight=None):
+        """Count the teachers.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher.
+        y : object, default=None
+            Not used.
+        sample_weight : object, default=None
+            Not used.
+
+        Returns
+        -------
+        self : MeanPool
+            The same object.
+        """
+        n_teachers = _check_proba(proba).shape[1]
+        self.weight_ = np.full(n_teachers, 1 / n_teachers)
+        self.temperature_ = np.ones(n_teachers)
+        return self
+
+    def transform(self, proba):
+        """Return the teachers as they are.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            The same array, not a copy.
+        """
+        check_is_fitted(self)
+        return _check_proba(proba, len(self.weight_))
+
+    def predict_proba(self, proba):
+        """Average the teachers.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher.
+
+        Returns
+        -------
+        pool : ndarray of shape (n_samples, n_classes), dtype float32
+            Rows sum to one.
+        """
+        return self.transform(proba).mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+class CalibratedPool(BaseEstimator):
+    """The weighted mean of teachers, each with the temperature that suits it.
+
+    The pool is ``Σ_t w_t p_t^(1/T_t)``, each power renormalised. The weights and
+    temperatures minimise its log-loss on labeled rows, ::
+
+        Σ_i -log pool_i(y_i)  +  ridge / 2 · Σ_t ((log w_t - mean log w)² + (log T_t)²)
+
+    so that few rows stay near equal weights and temperature 1, and many do not.
+
+    Parameters
+    ----------
+    ridge : float, default=1.0
+        Pull towards the plain mean. It is held against the sum of the rows' losses; 1
+        says that weights and temperatures off by a factor of e are no surprise.
+
+    Attributes
+    ----------
+    weight_ : ndarray of shape (n_teachers,)
+        Non-negative, sums to one.
+    temperature_ : ndarray of shape (n_teachers,)
+        Between 1/20 and 20; above 1 for a teacher that is too certain.
+
+    Notes
+    -----
+    The rows must be honest: answered out of fold, or by teachers that never saw them.
+    A forest is certain and right on the rows it was fitted on, and would get all of
+    the weight.
+
+    An exact zero is read as the resolution of float32, 1.2e-7: a temperature can raise
+    it, and the log-loss is finite.
+
+    Examples
+    --------
+    A teacher that is right on four rows in five and says so, and one that always
+    says the same, with as much certainty:
+
+    >>> import numpy as np
+    >>> y = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0] * 100)
+    >>> knows = np.repeat([[0.8, 0.2], [0.2, 0.8]], 5, axis=0)
+    >>> guesses = np.repeat([[0.8, 0.2]], 10, axis=0)
+    >>> proba = np.tile(np.stack([knows, guesses], axis=1), (100, 1, 1))
+    >>> CalibratedPool().fit(proba, y).weight_.round(1)
+    array([0.9, 0.1])
+
+    One that is as often right, and far too certain:
+
+    >>> CalibratedPool().fit(proba[:, :1] ** 3, y).temperature_.round(1)
+    array([3.])
+    """
+
+    def __init__(self, *, ridge=1.0):
+        self.ridge = ridge
+
+    def fit(self, proba, y, sample_weight=None):
+        """Fit a weight and a temperature for each teacher by log-loss.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher, for labeled rows that it has not seen.
+        y : ndarray of shape (n_samples,)
+            Index of the true class.
+        sample_weight : ndarray of shape (n_samples,), default=None
+            Weights of the rows, at any scale. Together they count as
+            ``(Σ s)² / Σ s²`` rows against the ridge.
+
+        Returns
+        -------
+        self : CalibratedPool
+            The same object.
+        """
+        if not isinstance(self.ridge, Real) or not 0 <= self.ridge < np.inf:
+            raise ValueError(
+                f"`ridge` must be a finite number of at least 0, got {self.ridge!r}."
+            )
+        proba = _check_proba(proba)
+        y = _check_labels(y, proba)
+        if not np.isfinite(proba).all():
+            raise ValueError(
+                "`proba` must be finite, got NaN or infinity: mend the teacher that "
+                "answered so, or leave it out."
+            )
+        row_weight = _check_weight(sample_weight, len(y))
+        log_proba = [_log(p).astype(np.float32) for p in proba.swapaxes(0, 1)]
+        n_teachers = len(log_proba)
+        free = [(None, None)] * n_teachers
+        result = minimize(
+            _loss_and_gradient,
+            np.zeros(2 * n_teachers),
+            args=(log_proba, y, row_weight, self.ridge / row_weight.sum()),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[*free, *[tuple(np.log(TEMPERATURES))] * n_teachers],
+            tol=1e-10,
+        )
+        log_weight, log_temperature = np.split(result.x, 2)
+        self.weight_ = softmax(log_weight)
+        self.temperature_ = np.exp(log_temperature)
+        return self
+
+    def transform(self, proba):
+        """Soften each teacher by its own temperature.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher.
+
+        Returns
+        -------
+        softened : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
+            Every row of every teacher sums to one.
+        """
+        check_is_fitted(self)
+        proba = _check_proba(proba, len(self.weight_))
+        softened = np.empty(proba.shape, dtype=np.float32)
+        for t, temperature in enumerate(self.temperature_):
+            softened[:, t] = softmax(_log(proba[:, t]) / temperature, axis=1)
+        return softened
+
+    def predict_proba(self, proba):
+        """Mix the softened teachers by their weights.
+
+        Parameters
+        ----------
+        proba : ndarray of shape (n_samples, n_teachers, n_classes)
+            Probabilities of each teacher.
+
+        Returns
+        -------
+        pool : ndarray of shape (n_samples, n_classes), dtype float32
+            Rows sum to one.
+        """
+        softened = self.transform(proba)
+        return np.einsum("ntc,t->nc", softened, self.weight_).astype(np.float32)
+
+
+def _loss_and_gradient(params, log_proba, y, row_weight, ridge):
+    """Return the mean log-loss of the pool plus the ridge, and its gradient -> (2t,).
+
+    `params` are the logits of the weights, and the logs of the temperatures;
+    `log_proba` holds one array (n, c) for each teacher.
+    """
+    log_weight, log_temperature = np.split(params, 2)
+    weight, power = softmax(log_weight), np.exp(-log_temperature)  # (t,), (t,)
+    rows = np.arange(len(y))
+    correct = np.empty((len(weight), len(y)))  # (t, n), what the label gets
+    slope = np.empty((len(weight), len(y)))  # (t, n), of its log, by -log T
+    for t, log_p in enumerate(log_proba):
+        softened = softmax(np.multiply(log_p, power[t], dtype=np.float64), axis=1)
+        correct[t] = softened[rows, y]
+        expected = np.einsum("nc,nc->n", softened, log_p)
+        slope[t] = power[t] * (log_p[rows, y] - expected)
+    pool = weight @ correct  # (n,)
+    row_weight = row_weight / row_weight.sum()
+    share = row_weight * weight[:, np.newaxis] * correct / pool  # (t, n)
+    loss = -row_weight @ np.log(pool) + ridge / 2 * params @ params
+    by_weight = weight - share.sum(axis=1)
+    by_temperature = (share * slope).sum(axis=1)
+    return loss, np.concatenate([by_weight, by_temperature]) + ridge * params
+
+
+def _log(proba):
+    return np.log(np.maximum(proba, SMALLEST, dtype=np.float64))
+
+
+def _check_proba(proba, n_teachers=None):
+    proba = np.asarray(proba)
+    if proba.ndim != 3 or n_teachers not in (None, proba.shape[1]):
+        teachers = "n_teachers" if n_teachers is None else n_teachers
+        raise ValueError(
+            f"`proba` must have shape (n_samples, {teachers}, n_classes), got "
+            f"{proba.shape}."
+        )
+    return proba
+
+
+def _check_labels(y, proba):
+    y, n_classes = np.asarray(y), proba.shape[2]
+    if y.shape != proba.shape[:1]:
+        raise ValueError(
+            f"`y` must have one label for each of the {len(proba)} rows of `proba`, "
+            f"got an array of shape {y.shape}."
+        )
+    if not len(y):
+        raise ValueError(
+            "CalibratedPool needs labeled rows for its weights and temperatures, got "
+            "none: label some, or take the plain mean, pooling='mean'."
+        )
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_classes:
+        raise ValueError(
+            f"`y` must hold class indices from 0 to {n_classes - 1}, one for each "
+            f"column of `proba`, got {y.min()!r} to {y.max()!r} of dtype {y.dtype}: "
+            "pass the labeled rows only, with their labels encoded."
+        )
+    return y
+
+
+def _check_weight(sample_weight, n_samples):
+    """Return the rows' weights, which sum to the number of rows that they are worth."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"`sample_weight` must have shape {(n_samples,)}, got {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "`sample_weight` must be finite, non-negative and not zero everywhere, got "
+            f"values from {weight.min():.3g} to {weight.max():.3g}."
+        )
+    weight = weight / weight.max()  # the squares of tiny ones are zero
+    return weight * weight.sum() / (weight @ weight)
+
+
+POOLINGS = {"mean": MeanPool(), "calibrated": CalibratedPool()}
