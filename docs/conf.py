@@ -1,0 +1,101 @@
+"""Build the pages and the notebooks, as they are saved, into one site."""
+
+import re
+import shutil
+from pathlib import Path
+
+import sk_ekd
+
+HERE = Path(__file__).parent
+
+project = "sk_ekd"
+version = release = sk_ekd.__version__
+copyright = "the sk_ekd developers, BSD-3-Clause"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+smartquotes = False
+default_role = "literal"  # `teachers` in a docstring is a name in code
+add_function_parentheses = False
+toc_object_entries_show_parents = "hide"
+
+# --- Pages ----------------------------------------------------------------------------
+
+nb_execution_mode = "off"  # tests/test_docs.py runs them afresh
+nb_merge_streams = True
+myst_heading_anchors = 3
+
+shutil.rmtree(HERE / "_notebooks", ignore_errors=True)
+shutil.copytree(HERE.parent / "notebooks", HERE / "_notebooks")
+
+
+def link_copies(app, page, source):
+    """Lead links between pages and notebooks to the copies of the notebooks."""
+    copies = "../" * page.count("/") + "_notebooks/"
+    text = re.sub(r"\]\((\.\./)+notebooks/", f"]({copies}", source[0])
+    source[0] = text.replace("](../docs/", "](../")
+
+
+def keep_together(app, page, source):
+    """Keep a number and its unit, or its spread, on one line of a table's cell."""
+    lines = source[0].split("\n")
+    source[0] = "\n".join(
+        re.sub(r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)|(?<=±) (?=\d)", "\u00a0", line)
+        if line.startswith("|")
+        else line
+        for line in lines
+    )
+
+
+# --- Reference ------------------------------------------------------------------------
+
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+numpydoc_show_class_members = False  # autodoc lists them
+numpydoc_validation_checks = {"all", "EX01", "SA01", "ES01", "RT02"}  # all but these
+nitpick_ignore_regex = [  # of other libraries, whose inventories are not fetched
+    ("py:.*", r"(sklearn|skorch|torch|numpy|pandas|matplotlib)\..*"),
+]
+
+
+def leave_out(app, what, name, obj, skip, options):
+    """Leave out scikit-learn's metadata routing; Rows lists its fields already."""
+    is_field = type(obj).__name__ == "_tuplegetter"
+    return is_field or bool(re.fullmatch(r"set_\w+_request", name)) or None
+
+
+def quote_shapes(app, what, name, obj, options, lines):
+    """Quote a fitted attribute in a shape, which ends like a link."""
+    lines[:] = [re.sub(r"\((\w+_),\)", r"(`\1`,)", line) for line in lines]
+
+
+# --- Looks ----------------------------------------------------------------------------
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sk_ekd"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_sidebars = {  # pages with none below them
+    page: []
+    for page in (
+        "index", "start", "does_it_help", "performance", "add_a_weighting", "design",
+        "changes",
+    )
+}  # fmt: skip
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_toc_level": 2,
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def setup(app):
+    """Connect what is written here."""
+    app.connect("source-read", link_copies)
+    app.connect("source-read", keep_together)
+    app.connect("autodoc-skip-member", leave_out)
+    app.connect("autodoc-process-docstring", quote_shapes, priority=0)
