@@ -120,7 +120,9 @@ def ask_teachers(
             teachers, rows, classes, cv,
             n_jobs=n_jobs, random_state=seed, verbose=verbose,
         )  # fmt: skip
-        ask = make_ask(teachers, read, rows, classes, out_of_fold, n_jobs=n_jobs)
+        ask = make_ask(teachers, read, rows, classes, n_jobs=n_jobs)
+        if out_of_fold is not None:
+            ask = remember(ask, rows, out_of_fold)
         shape = rows.n_samples, len(teachers), len(classes)
         blocks = plan_blocks(rows, shape[1:], labeled_first=out_of_fold is not None)
         removed = np.setdiff1d(np.arange(rows.n_samples), rows.index)
@@ -408,7 +410,7 @@ def _split(positions, shape, X):
     return [positions[i : i + size] for i in range(0, len(positions), size)]
 
 
-def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
+def make_ask(teachers, read, rows, classes, *, n_jobs):
     """Return the function that asks the teachers about a block of rows.
 
     Parameters
@@ -421,8 +423,6 @@ def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
         Labeled and unlabeled rows.
     classes : ndarray of shape (n_classes,)
         All classes.
-    out_of_fold : ndarray of shape (n_labeled, n_teachers, n_classes) or None
-        Answers to the labeled rows, where they are there already.
     n_jobs : int or None
         Number of teachers asked at the same time.
 
@@ -431,17 +431,63 @@ def make_ask(teachers, read, rows, classes, out_of_fold, *, n_jobs):
     ask : callable
         Maps positions (b,) to X of length b and probabilities (b, t, c).
     """
-    order = (rows.y >= 0).cumsum() - 1  # of a labeled row among the labeled rows
 
     def ask(index):
         X = take_rows(rows.X, index)
-        if out_of_fold is not None and rows.y[index[0]] >= 0:
-            return X, out_of_fold[order[index]]
         return X, stack_proba(
             teachers, read(X), classes, n_jobs=n_jobs, limited=limited
         )
 
     return ask
+
+
+def ask_labeled(ask, rows, shape):
+    """Ask about all labeled rows.
+
+    Parameters
+    ----------
+    ask : callable
+        Maps positions (b,) to X of length b and probabilities (b, t, c).
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+    shape : tuple of int
+        Number of teachers and of classes.
+
+    Returns
+    -------
+    answers : ndarray of shape (n_labeled, n_teachers, n_classes), dtype float32
+    """
+    known = np.flatnonzero(rows.y >= 0)
+    empty = np.empty((0, *shape), dtype=np.float32)
+    blocks = _split(known, shape, rows.X)
+    return np.concatenate([empty, *(ask(index)[1] for index in blocks)])
+
+
+def remember(ask, rows, answers):
+    """Return a function that asks about unlabeled rows only.
+
+    Parameters
+    ----------
+    ask : callable
+        Maps positions (b,) to X of length b and probabilities (b, t, c).
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+    answers : ndarray of shape (n_labeled, n_teachers, n_classes)
+        Answers to the labeled rows, which are there already.
+
+    Returns
+    -------
+    ask : callable
+        The same, for blocks of either labeled or unlabeled rows.
+    """
+    order = (rows.y >= 0).cumsum() - 1  # of a labeled row among the labeled rows
+
+    def ask_or_remember(index):
+        if rows.y[index[0]] >= 0:
+            return take_rows(rows.X, index), answers[order[index]]
+        return ask(index)
+
+    return ask_or_remember
 
 
 def make_lookup(teacher_proba, rows):

@@ -11,7 +11,7 @@ import pandas as pd
 
 # _fit_context and _param_validation are private in scikit-learn, and what its own
 # estimators state the ranges of their parameters with: the same checks, the same errors
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
@@ -20,10 +20,11 @@ from sklearn.utils import (
     check_random_state,
     get_tags,
 )
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._ask import (
+    ask_labeled,
     check_teacher_proba,
     draw_seed,
     fit_or_keep,
@@ -33,6 +34,7 @@ from ._ask import (
     open_teachers,
     plan_blocks,
     read_training,
+    remember,
 )
 from ._frames import warn_of_scikit_learn
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
@@ -53,6 +55,7 @@ from ._student import (
     update_student,
 )
 from ._targets import soft_targets
+from .pooling import POOLINGS, MeanPool
 from .students import default_student
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
@@ -99,6 +102,12 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         unlabeled row by clones that saw all labeled rows. Their correctness on rows
         that they were fitted on says nothing, so prefer this where you can. The
         positions of an iterable are those of rows in `X`.
+    pooling : {"mean", "calibrated", "auto"} or CalibratedPool, default="mean"
+        Which ensemble the teachers form. "mean" takes them as they are, all alike;
+        "calibrated" gives each one weight and one temperature, fitted on the labeled
+        rows, see :class:`~sk_ekd.pooling.CalibratedPool`. It needs answers of teachers
+        that never saw these rows: those of `cv`, or of teachers fitted on others.
+        "auto" is "calibrated" with `cv`, else "mean".
     weighting : {"unified", "uniform"} or callable, default="unified"
         How teachers and rows are weighted. "unified" is
         :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
@@ -128,9 +137,9 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of teachers fitted (processes) or asked (threads) at the same time.
     random_state : int, RandomState instance or None, default=None
         Seeds the student, and with `cv` the teachers and the splitter whose own is
-        None. The same int
-        gives the same student, to the bit on a CPU. Torch has one generator for a whole
-        process: to fit several distillers at the same time, use processes, not threads.
+        None. The same int gives the same student, to the bit on a CPU. Torch has one
+        generator for a whole process: to fit several distillers at the same time, use
+        processes, not threads.
     verbose : int, default=0
         1 prints a line once the teachers are fitted, and for each block of rows that
         they answered, and lets the built-in student print a line an epoch; another
@@ -157,13 +166,15 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         with ``callbacks="disable"``). With
         `validation_fraction` also `valid_loss`, its terms, and `valid_acc`, the
         accuracy on the labeled rows that were held out.
+    pool_ : MeanPool or CalibratedPool
+        The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
         Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
-        What `weighting` returned for the labeled rows; the index is their positions in
-        `X`.
+        What `weighting` returned for the labeled rows, shared as the pool's weights
+        say; the index is their positions in `X`.
     row_weight_ : ndarray of shape (n_samples,)
-        The weight ``λ`` of each row's distillation term.
+        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is.
     n_features_in_ : int
         Number of columns of `X`, where it has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -190,6 +201,10 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints = {
         "cv": ["cv_object", StrOptions({"prefit"})],
+        "pooling": [
+            StrOptions({"auto", *POOLINGS}),
+            HasMethods(["fit", "transform", "share"]),
+        ],
         "weighting": [StrOptions(set(WEIGHTINGS)), callable],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -208,6 +223,7 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         student=None,
         *,
         cv="prefit",
+        pooling="mean",
         weighting="unified",
         alpha=0.5,
         temperature=1.0,
@@ -222,6 +238,7 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.teachers = teachers
         self.student = student
         self.cv = cv
+        self.pooling = pooling
         self.weighting = weighting
         self.alpha = alpha
         self.temperature = temperature
@@ -329,10 +346,10 @@ default=None
         -----
         What a whole `fit` would know of all rows is known of a chunk only: the mean
         disagreement of the teachers, to which the unlabeled rows' weights are scaled,
-        is the chunk's; a student's preprocessing is fitted on the first chunk; with
-        `cv`, so are the teachers, on its labeled rows, and they answer for all later
-        chunks. `row_weight_`, `teacher_weight_` and `teacher_accuracy_` are those of
-        the last chunk.
+        is the chunk's; a student's preprocessing and a calibrated pool are fitted on
+        the first chunk; with `cv`, so are the teachers, on its labeled rows, and they
+        answer for all later chunks. `row_weight_`, `teacher_weight_` and
+        `teacher_accuracy_` are those of the last chunk.
 
         Examples
         --------
@@ -357,7 +374,8 @@ default=None
         ask_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
         asked, rows = self._read(X, y, sample_weight, teacher_proba, classes, first)
         sample_weight = self._weigh_classes(rows)  # (n,)
-        mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
+        pool = None if first else self.pool_
+        mix = self._label(asked, rows, task, ask_seed, pool)  # (n, c), (n,)
         weight = sample_weight * mix.row_weight  # (n,)
         train = StudentRows(rows.X, rows.y, mix.target, sample_weight, weight)
         how = self._training(task, rows, student_seed)
@@ -558,28 +576,38 @@ default=None
             weight[labeled] *= each[y]
         return weight
 
-    def _label(self, asked, rows, task, seed):
+    def _label(self, asked, rows, task, seed, pool=None):
         """Turn the teachers' answers into soft targets and weights -> _Mix."""
         weighting = _check_weighting(self.weighting)
         temperature = float(self.temperature)  # small NumPy integers would overflow
         with seeded(seed):  # for teachers that are torch nets
             fitting = task.subcontext(task_name="fit teachers")
             fitting.call_on_fit_task_begin(estimator=self)
-            names, ask, blocks = self._plan(asked, rows, seed)
+            names, ask, answers = self._plan(asked, rows, seed)
             fitting.call_on_fit_task_end(estimator=self)
+
+            shape = len(names), len(self.classes_)
+            if pool is None:
+                pool = self._open_pool(asked.cv, rows)
+                if answers is None and not isinstance(pool, MeanPool):
+                    answers = ask_labeled(ask, rows, shape)
+                _fit_pool(pool, answers, rows, shape)
+            self.pool_ = pool
+            if answers is not None:
+                ask = remember(ask, rows, answers)
+            blocks = plan_blocks(rows, shape, labeled_first=answers is not None)
 
             asking = task.subcontext(task_name="ask teachers", max_subtasks=len(blocks))
             asking.call_on_fit_task_begin(estimator=self)
             blocks = print_progress(blocks, self.verbose)
             blocks = followed(blocks, asking, estimator=self, name="block of rows")
-            shape = len(names), len(self.classes_)
-            mix = _mix_blocks(blocks, ask, rows, weighting, temperature, shape)
+            mix = _mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape)
             asking.call_on_fit_task_end(estimator=self)
         self._keep_weights(mix, rows, names)
         return mix
 
     def _plan(self, asked, rows, seed):
-        """Fit the teachers if need be -> their names, how to ask, blocks of rows."""
+        """Fit the teachers if need be -> names, how to ask, (n_labeled, t, c)."""
         teachers, out_of_fold = asked.teachers, None
         names = list(teachers)
         if asked.proba is None:
@@ -588,18 +616,23 @@ default=None
                 n_jobs=self.n_jobs, random_state=seed, verbose=self.verbose,
             )  # fmt: skip
             ask = make_ask(
-                teachers, asked.read, rows, self.classes_, out_of_fold,
-                n_jobs=self.n_jobs,
-            )  # fmt: skip
+                teachers, asked.read, rows, self.classes_, n_jobs=self.n_jobs
+            )
         else:
             names = names or [f"teacher-{i + 1}" for i in range(asked.proba.shape[1])]
             teachers = teachers if is_prefit(asked.cv) else {}
             ask = make_lookup(asked.proba, rows)
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
-        shape = len(names), len(self.classes_)
-        blocks = plan_blocks(rows, shape, labeled_first=out_of_fold is not None)
-        return names, ask, blocks
+        return names, ask, out_of_fold
+
+    def _open_pool(self, cv, rows):
+        """Return the pool to fit, a copy of its own."""
+        pooling = self.pooling
+        if isinstance(pooling, str) and pooling == "auto":
+            honest = not is_prefit(cv) and (rows.y >= 0).any()
+            pooling = "calibrated" if honest else "mean"
+        return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
     def _take_labeled(self, rows):
         """Return the labeled rows and their labels, None where there are none."""
@@ -639,6 +672,18 @@ default=None
                 "are their labels encoded like those in y?",
                 UserWarning,
                 stacklevel=5,  # the caller of fit, outside of its two decorators
+            )
+        perfect = is_prefit(self.cv) & (self.teacher_accuracy_ > ALL_BUT_PERFECT)
+        if perfect.any() and not isinstance(self.pool_, MeanPool):
+            shown = self.teacher_accuracy_[perfect].round(3).to_dict()
+            warnings.warn(
+                f"The pool was fitted on labeled rows on which {shown} are all but "
+                "always right, as on rows that they were fitted on: such teachers get "
+                "weights and temperatures that they do not deserve. Label rows that "
+                "no teacher has seen, pass unfitted teachers and cv=5, or set "
+                "pooling='mean'. See `pool_`.",
+                UserWarning,
+                stacklevel=5,
             )
         seen = is_prefit(self.cv) and mean > ALL_BUT_PERFECT
         if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
@@ -770,8 +815,17 @@ class _Mix(NamedTuple):
     teacher_accuracy: np.ndarray  # (t,), on the labeled rows
 
 
-def _mix_blocks(blocks, ask, rows, weighting, temperature, shape):
-    """Weigh and mix the teachers' answers, block by block -> _Mix."""
+def _fit_pool(pool, answers, rows, shape):
+    """Fit the pool to the labeled rows; the mean has nothing to learn from them."""
+    if isinstance(pool, MeanPool):
+        pool.fit(np.empty((0, *shape)))
+        return
+    known = rows.y >= 0
+    pool.fit(answers, rows.y[known], rows.sample_weight[known])
+
+
+def _mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape):
+    """Pool, weigh and mix the teachers' answers, block by block -> _Mix."""
     n_teachers, n_classes = shape
     known = rows.y >= 0
     order = known.cumsum() - 1  # of a labeled row among the labeled rows
@@ -782,8 +836,10 @@ def _mix_blocks(blocks, ask, rows, weighting, temperature, shape):
     for index in blocks:
         X, proba = ask(index)
         y, labeled = rows.y[index], known[index]
+        proba = pool.transform(proba)
         proba.flags.writeable = False  # a weighting looks, and changes nothing
         weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
+        weight = pool.share(weight)
         target[index], row_weight[index] = soft_targets(proba, weight, temperature)
         teacher_weight[order[index[labeled]]] = weight[labeled]
         hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)

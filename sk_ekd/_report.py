@@ -129,8 +129,8 @@ def expected_calibration_error(proba, y, *, n_bins=15):
     Returns
     -------
     error : float
-        Between 0, where of the rows with confidence p a share p is right in every bin,
-        and 1.
+        Between 0 and 1. It is 0 where, in every bin, the share of rows that are right
+        is their mean confidence.
 
     References
     ----------

@@ -85,6 +85,21 @@ class MeanPool(BaseEstimator):
         """
         return self.transform(proba).mean(axis=1, dtype=np.float64).astype(np.float32)
 
+    def share(self, weight):
+        """Return the weights of a weighting as they are.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_samples, n_teachers)
+            Non-negative weights.
+
+        Returns
+        -------
+        weight : ndarray of shape (n_samples, n_teachers)
+            The same array, not a copy.
+        """
+        return weight
+
 
 class CalibratedPool(BaseEstimator):
     """The weighted mean of teachers, each with the temperature that suits it.
@@ -222,6 +237,27 @@ class CalibratedPool(BaseEstimator):
         """
         softened = self.transform(proba)
         return np.einsum("ntc,t->nc", softened, self.weight_).astype(np.float32)
+
+    def share(self, weight):
+        """Multiply the weights of a weighting by the pool's, each row's sum kept.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_samples, n_teachers)
+            Non-negative weights; their sum weighs the row.
+
+        Returns
+        -------
+        weight : ndarray of shape (n_samples, n_teachers), dtype float64
+            As they are in rows where the products are all zero.
+        """
+        check_is_fitted(self)
+        total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
+        shared = weight * self.weight_
+        shared_total = shared.sum(axis=1, keepdims=True)
+        kept = weight.astype(np.float64)
+        np.divide(shared * total, shared_total, out=kept, where=shared_total > 0)
+        return kept
 
 
 def _loss_and_gradient(params, log_proba, y, row_weight, ridge):

@@ -76,9 +76,8 @@ def default_student(X, *, decay=True, verbose=0):
     X : ndarray, sparse matrix or DataFrame of shape (n_samples, n_features)
         The training rows; only their kind of columns and number matter.
     decay : bool, default=True
-        Whether the learning rate falls along a cosine over all epochs.
-        In `EnsembleDistiller.partial_fit`, which cannot know their number, it is
-        constant.
+        Whether the learning rate falls along a cosine over all epochs. In
+        `EnsembleDistiller.partial_fit`, which cannot know their number, it is constant.
     verbose : int, default=0
         1 prints a line an epoch.
 

@@ -19,7 +19,7 @@ SHELLS = {
     "_ask": {"_labels", "_members", "_progress", "_rows", "_student", "_teachers"},
     "_distiller": {
         "_ask", "_frames", "_labels", "_progress", "_rows", "_student", "_targets",
-        "students", "weighting",
+        "pooling", "students", "weighting",
     },
     "_display": {"_report", "weighting"},
     "_frames": {"_labels"},
@@ -101,6 +101,7 @@ def test_layout_is_the_documented_one():
         "_teachers",
         "inspection",
         "model_selection",
+        "pooling",
         "students",
         "weighting",
     ]
@@ -158,7 +159,7 @@ def test_documented_parameters_and_defaults_are_the_signatures(member):
 
 
 def test_public_names_are_listed():
-    for name in ("inspection", "model_selection", "students", "weighting"):
+    for name in ("inspection", "model_selection", "pooling", "students", "weighting"):
         module = import_module(f"sk_ekd.{name}")
         assert all(hasattr(module, name) for name in module.__all__)
     assert sk_ekd.__all__ == ["EnsembleDistiller", "UnifiedWeighting", "ask_teachers"]

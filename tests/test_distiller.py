@@ -40,8 +40,9 @@ from skorch.callbacks import (
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, UnifiedWeighting, ask_teachers
+from sk_ekd import EnsembleDistiller, UnifiedWeighting, _distiller, ask_teachers
 from sk_ekd._teachers import stack_proba
+from sk_ekd.pooling import CalibratedPool, MeanPool
 from sk_ekd.students import MLP
 from sk_ekd.weighting import Rows, disagreement, uniform
 
@@ -873,3 +874,96 @@ def test_teacher_whose_labels_are_shifted_is_told(world):
     shifted = GaussianNB().fit(world.X, (world.truth + 1) % 3)
     with pytest.warns(UserWarning, match=r"'gaussiannb': 0\..* encoded like those"):
         world.distill(teachers=[shifted])
+
+
+# --- Pooling ------------------------------------------------------------------------
+
+
+def test_calibrated_pool_is_fitted_to_the_labeled_answers(world):
+    known = world.y >= 0
+    answers = ask_teachers(world.teachers, world.X)
+    expected = CalibratedPool().fit(answers[known], world.y[known])
+    distiller = world.distill(pooling="calibrated")
+    assert_array_equal(distiller.pool_.weight_, expected.weight_)
+    assert_array_equal(distiller.pool_.temperature_, expected.temperature_)
+
+
+def test_calibrated_pool_is_fitted_out_of_fold(world):
+    unfitted = [clone(teacher) for teacher in world.teachers]
+    known, how = world.y >= 0, {"cv": 3, "random_state": 0}
+    answers = ask_teachers(unfitted, world.X, world.y, **how)
+    expected = CalibratedPool().fit(answers[known], world.y[known])
+    distiller = world.distill(teachers=unfitted, pooling="calibrated", cv=3)
+    assert_array_equal(distiller.pool_.weight_, expected.weight_)
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+def test_given_answers_are_pooled_like_asked_ones(world, cv):
+    teachers = world.teachers if cv == "prefit" else list(map(clone, world.teachers))
+    options = {"pooling": "calibrated", "cv": cv, "teachers": teachers}
+    asked = world.distill(**options)
+    answers = ask_teachers(teachers, world.X, world.y, cv=cv, random_state=0)
+    given = EnsembleDistiller(student=make_net(), random_state=0, **options)
+    given.fit(world.X, world.y, teacher_proba=answers)
+    assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
+
+
+def test_targets_are_the_pool_and_rows_weigh_as_before(world, monkeypatch):
+    kept = []
+    fit_student = _distiller.fit_student
+
+    def keep(student, train, *args, **kwargs):
+        kept.append(train)
+        return fit_student(student, train, *args, **kwargs)
+
+    monkeypatch.setattr(_distiller, "fit_student", keep)
+    distiller = world.distill(pooling="calibrated", weighting="uniform")
+    answers = ask_teachers(world.teachers, world.X)
+    assert_allclose(kept[0].target, distiller.pool_.predict_proba(answers), atol=1e-6)
+    assert_allclose(distiller.row_weight_, 1)
+    assert_allclose(distiller.teacher_weight_.sum(axis=1), 1)
+    world.distill(pooling="calibrated")
+    plain = world.distill()
+    answers = Rows(world.X, world.y, distiller.pool_.transform(answers))
+    weight = UnifiedWeighting()(answers)[world.y >= 0].sum(axis=1)
+    assert_allclose(kept[1].weight[world.y >= 0], weight)
+    assert isinstance(plain.pool_, MeanPool)
+
+
+def test_pool_with_an_infinite_pull_is_the_mean(world):
+    pooled = world.distill(pooling=CalibratedPool(ridge=1e12))
+    assert_allclose(
+        pooled.predict_proba(world.X), world.distill().predict_proba(world.X), atol=1e-4
+    )
+
+
+def test_auto_calibrates_honest_answers_only(world):
+    unfitted = [clone(teacher) for teacher in world.teachers]
+    honest = world.distill(teachers=unfitted, cv=3, pooling="auto")
+    assert isinstance(honest.pool_, CalibratedPool)
+    assert isinstance(world.distill(pooling="auto").pool_, MeanPool)
+
+
+def test_parameters_of_the_pool_are_those_of_the_distiller(world):
+    distiller = EnsembleDistiller(world.teachers, pooling=CalibratedPool())
+    assert clone(distiller.set_params(pooling__ridge=3.0)).pooling.ridge == 3.0
+
+
+def test_calibrated_pool_without_labels_is_an_error(world):
+    with pytest.raises(ValueError, match="needs labeled rows"):
+        world.distill(y=np.full(len(world.y), -1), pooling="calibrated")
+
+
+def test_pool_on_rows_that_a_teacher_has_seen_is_warned_of(world):
+    teachers = [*world.teachers, DecisionTreeClassifier(random_state=0)]
+    teachers[-1].fit(world.X, world.truth)
+    with pytest.warns(UserWarning, match=r"'decisiontreeclassifier': 1.0.* no teacher"):
+        world.distill(teachers=teachers, pooling="calibrated")
+
+
+def test_later_chunks_have_the_pool_of_the_first(world):
+    distiller = EnsembleDistiller(world.teachers, make_net(), pooling="calibrated")
+    distiller.partial_fit(world.X[:200], world.y[:200])
+    pool = distiller.pool_
+    distiller.partial_fit(world.X[200:], np.full(200, -1))
+    assert distiller.pool_ is pool

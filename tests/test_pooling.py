@@ -1,0 +1,322 @@
+"""The pools of the teachers: by hand, by property, and what they refuse."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import check_grad
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, _loss_and_gradient
+
+
+def make_teachers(n_samples=400, skills=(2.0, 1.0, 0.5), n_classes=4, seed=0):
+    """Return proba, y of calibrated teachers: a skilled one sees less noise."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(n_classes, size=n_samples)
+    skills = np.array(skills)[:, np.newaxis]
+    # the logits of a Gaussian in n_classes dimensions around the label's unit vector
+    seen = skills * np.eye(n_classes)[y][:, np.newaxis]
+    seen = seen + rng.randn(n_samples, len(skills), n_classes)
+    return softmax(skills * seen, axis=2).astype(np.float32), y
+
+
+def soften(proba, temperature):
+    powers = proba.astype(np.float64) ** (1 / temperature)
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def log_loss(proba, y):
+    return -np.log(proba[np.arange(len(y)), y]).mean()
+
+
+# --- The fit --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 5, 150])
+def test_gradient_equals_finite_differences(n_classes):
+    proba, y = make_teachers(50, n_classes=n_classes)
+    rng = np.random.RandomState(1)
+    args = list(np.log(proba.swapaxes(0, 1))), y, rng.rand(50), 0.01
+    params = rng.randn(6)
+
+    error = check_grad(
+        lambda p: _loss_and_gradient(p, *args)[0],
+        lambda p: _loss_and_gradient(p, *args)[1],
+        params,
+    )
+    assert error < 1e-6
+
+
+def test_loss_is_that_of_the_pool():
+    proba, y = make_teachers(50)
+    pool = CalibratedPool().fit(proba, y)
+    params = np.log([pool.weight_, pool.temperature_]).ravel()
+    loss, _ = _loss_and_gradient(
+        params, list(np.log(proba.swapaxes(0, 1))), y, np.ones(50), ridge=0
+    )
+    assert_allclose(loss, log_loss(pool.predict_proba(proba), y), rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_samples", [1, 10, 300])
+def test_without_ridge_no_worse_than_the_mean_on_the_fitted_rows(n_samples, seed):
+    proba, y = make_teachers(n_samples, seed=seed)
+    pool = CalibratedPool(ridge=0).fit(proba, y)
+    mean = MeanPool().fit(proba)
+    fitted = log_loss(pool.predict_proba(proba), y)
+    assert fitted <= log_loss(mean.predict_proba(proba), y) + 1e-6
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 4.0])
+def test_known_overconfidence_is_recovered(factor):
+    proba, y = make_teachers(20_000, skills=[1.0])
+    pool = CalibratedPool().fit(soften(proba, 1 / factor), y)
+    assert_allclose(pool.temperature_, factor, rtol=0.05)
+
+
+def test_one_overconfident_teacher_among_three_is_told_apart():
+    # as they see the same rows in turn, the best pool has each at temperature 1
+    proba, y = make_teachers(6000, skills=[1.5])
+    each = np.repeat(np.eye(3, dtype=bool), 2000, axis=0)
+    guess = np.full((6000, 3, 4), 1e-6, dtype=np.float32) + 0.25
+    turns = np.where(each[..., np.newaxis], proba, guess)
+    turns[:, 1] = soften(turns[:, 1], 1 / 3)
+    honest = CalibratedPool().fit(np.where(each[..., np.newaxis], proba, guess), y)
+    pool = CalibratedPool().fit(turns, y)
+    assert_allclose(pool.temperature_ / honest.temperature_, [1, 3, 1], rtol=0.02)
+    assert_allclose(pool.weight_, honest.weight_, atol=0.02)
+
+
+def test_teacher_that_guesses_gets_little_weight():
+    proba, y = make_teachers(1000, skills=[2.0, 2.0, 2.0])
+    rng = np.random.RandomState(1)
+    proba[:, 1] = rng.dirichlet(np.ones(4), 1000)
+    pool = CalibratedPool().fit(proba, y)
+    assert pool.weight_[1] < 0.05
+    assert_allclose(pool.weight_[[0, 2]], 0.5, atol=0.1)
+
+
+@pytest.mark.parametrize(("n_samples", "least", "most"), [(3, 0.5, 1), (5000, 0, 0.05)])
+def test_few_rows_stay_near_the_mean_and_many_do_not(n_samples, least, most):
+    proba, y = make_teachers(n_samples)
+    free = CalibratedPool(ridge=0).fit(proba, y).weight_ - 1 / 3
+    held = CalibratedPool(ridge=1).fit(proba, y).weight_ - 1 / 3
+    assert least <= 1 - np.abs(held).sum() / np.abs(free).sum() <= most
+
+
+def test_great_ridge_is_the_mean():
+    proba, y = make_teachers()
+    pool = CalibratedPool(ridge=1e9).fit(proba, y)
+    mean = MeanPool().fit(proba)
+    assert_allclose(pool.weight_, mean.weight_, atol=1e-6)
+    assert_allclose(pool.temperature_, mean.temperature_, atol=1e-6)
+    assert_allclose(pool.predict_proba(proba), mean.predict_proba(proba), atol=1e-5)
+
+
+def test_equal_teachers_share_evenly():
+    proba, y = make_teachers(skills=[1.0])
+    pool = CalibratedPool().fit(proba[:, [0, 0, 0]], y)
+    assert_allclose(pool.weight_, 1 / 3)
+    assert_allclose(pool.temperature_, pool.temperature_[0])
+
+
+def test_permuting_teachers_permutes_weights_and_temperatures():
+    proba, y = make_teachers()
+    order = [2, 0, 1]
+    pool = CalibratedPool().fit(proba, y)
+    shuffled = CalibratedPool().fit(proba[:, order], y)
+    assert_allclose(shuffled.weight_, pool.weight_[order], atol=1e-4)
+    assert_allclose(shuffled.temperature_, pool.temperature_[order], rtol=1e-3)
+
+
+def test_permuting_classes_permutes_the_pool():
+    proba, y = make_teachers()
+    order = np.array([3, 1, 0, 2])
+    pool = CalibratedPool().fit(proba, y)
+    shuffled = CalibratedPool().fit(proba[:, :, order], order.argsort()[y])
+    assert_allclose(shuffled.weight_, pool.weight_, atol=1e-4)
+    assert_allclose(
+        shuffled.predict_proba(proba[:, :, order]),
+        pool.predict_proba(proba)[:, order],
+        atol=1e-4,
+    )
+
+
+def test_permuting_rows_changes_nothing():
+    proba, y = make_teachers()
+    order = np.random.RandomState(1).permutation(len(y))
+    pool, shuffled = CalibratedPool(), CalibratedPool()
+    pool.fit(proba, y)
+    shuffled.fit(proba[order], y[order])
+    assert_allclose(shuffled.weight_, pool.weight_, atol=1e-4)
+
+
+def test_same_rows_same_pool():
+    first, second = (CalibratedPool().fit(*make_teachers()) for _ in range(2))
+    assert_array_equal(first.weight_, second.weight_)
+    assert_array_equal(first.temperature_, second.temperature_)
+
+
+# --- Sample weights -------------------------------------------------------------------
+
+
+def test_sample_weight_counts_like_repeated_rows():
+    proba, y = make_teachers(100)
+    times = np.random.RandomState(1).randint(3, size=100)
+    weighted = CalibratedPool(ridge=0).fit(proba, y, sample_weight=times)
+    repeated = CalibratedPool(ridge=0).fit(proba.repeat(times, axis=0), y.repeat(times))
+    assert_allclose(weighted.weight_, repeated.weight_, atol=1e-4)
+    assert_allclose(weighted.temperature_, repeated.temperature_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-3, 1e200])
+def test_scale_of_the_sample_weights_does_not_matter(scale):
+    proba, y = make_teachers(100)
+    plain = CalibratedPool().fit(proba, y)
+    scaled = CalibratedPool().fit(proba, y, sample_weight=np.full(100, scale))
+    assert_allclose(scaled.weight_, plain.weight_, atol=1e-6)
+
+
+def test_row_of_weight_zero_is_not_in_the_fit():
+    proba, y = make_teachers(100)
+    weight = (np.arange(100) < 60).astype(float)
+    without = CalibratedPool().fit(proba[:60], y[:60])
+    zeroed = CalibratedPool().fit(proba, y, sample_weight=weight)
+    assert_allclose(zeroed.weight_, without.weight_, atol=1e-6)
+    assert_allclose(zeroed.temperature_, without.temperature_, rtol=1e-6)
+
+
+# --- The pool -------------------------------------------------------------------------
+
+
+def test_transform_softens_each_teacher_by_hand():
+    proba = np.array([[[0.9, 0.1], [0.2, 0.8]]])
+    pool = CalibratedPool()
+    pool.weight_, pool.temperature_ = np.array([0.25, 0.75]), np.array([2.0, 0.5])
+    softened = [[[0.75, 0.25], [0.04 / 0.68, 0.64 / 0.68]]]
+    assert_allclose(pool.transform(proba), softened, atol=1e-6)
+    mixed = 0.25 * np.array([0.75, 0.25]) + 0.75 * np.array(softened[0][1])
+    assert_allclose(pool.predict_proba(proba), [mixed], atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_is_the_weighted_mean_of_what_transform_returns(pooling):
+    proba, y = make_teachers()
+    pool = clone(POOLINGS[pooling]).fit(proba, y)
+    softened, pooled = pool.transform(proba), pool.predict_proba(proba)
+    assert softened.dtype == pooled.dtype == np.float32
+    assert_allclose(softened.sum(axis=2), 1, atol=1e-6)
+    assert_allclose(pooled.sum(axis=1), 1, atol=1e-6)
+    assert_allclose(np.einsum("ntc,t->nc", softened, pool.weight_), pooled, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_weights_sum_to_one_and_temperatures_are_positive(pooling):
+    pool = clone(POOLINGS[pooling]).fit(*make_teachers())
+    assert pool.weight_.shape == pool.temperature_.shape == (3,)
+    assert (pool.weight_ >= 0).all()
+    assert_allclose(pool.weight_.sum(), 1)
+    assert (pool.temperature_ > 0).all()
+
+
+def test_mean_pool_hands_on_the_same_array():
+    proba, _ = make_teachers()
+    assert MeanPool().fit(proba).transform(proba) is proba
+
+
+def test_mean_pool_needs_no_labeled_rows():
+    assert_array_equal(MeanPool().fit(np.empty((0, 4, 2))).weight_, 0.25)
+
+
+def test_single_teacher_gets_all_the_weight():
+    proba, y = make_teachers(skills=[1.0])
+    pool = CalibratedPool().fit(proba, y)
+    assert_array_equal(pool.weight_, [1.0])
+    assert_array_equal(pool.predict_proba(proba), pool.transform(proba)[:, 0])
+
+
+def test_single_row_stays_near_the_mean():
+    pool = CalibratedPool().fit(np.array([[[0.9, 0.1], [0.4, 0.6]]]), np.array([0]))
+    assert pool.weight_[0] > pool.weight_[1] > 0.2
+    assert (np.abs(np.log(pool.temperature_)) < 1).all()
+
+
+def test_label_to_which_all_teachers_give_exactly_zero_keeps_the_loss_finite():
+    proba = np.array([[[1.0, 0.0], [1.0, 0.0]]] * 10, dtype=np.float32)
+    y = np.array([0] * 8 + [1] * 2)
+    pool = CalibratedPool().fit(proba, y)
+    assert (pool.temperature_ > 3).all()
+    assert np.isfinite(np.log(pool.predict_proba(proba))).all()
+
+
+def test_teacher_that_does_not_know_a_class_loses_weight():
+    proba, y = make_teachers(skills=[2.0, 2.0])
+    proba[:, 1, 3] = 0
+    proba[:, 1] /= proba[:, 1].sum(axis=1, keepdims=True)
+    pool = CalibratedPool().fit(proba, y)
+    assert 0 < pool.weight_[1] < 0.5 < pool.weight_[0]
+    assert pool.predict_proba(proba)[:, 3].min() > 0
+
+
+@pytest.mark.parametrize("certain", [np.eye(4), np.roll(np.eye(4), 1, axis=0)])
+def test_always_right_or_always_wrong_stays_finite_without_ridge(certain):
+    y = np.arange(40) % 4
+    proba = np.stack([certain[y]] * 2, axis=1)
+    pool = CalibratedPool(ridge=0).fit(proba, y)
+    assert np.isfinite(pool.temperature_).all()
+    assert_allclose(pool.transform(proba).sum(axis=2), 1, atol=1e-6)
+
+
+def test_pool_does_not_write_to_its_rows():
+    proba, y = make_teachers()
+    before = proba.copy(), y.copy()
+    CalibratedPool().fit(proba, y).predict_proba(proba)
+    assert_array_equal(proba, before[0])
+    assert_array_equal(y, before[1])
+
+
+# --- Bad input ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("proba", "y", "sample_weight", "message"),
+    [
+        (np.ones((4, 2)) / 2, [0] * 4, None, r"\(n_samples, n_teachers, n_classes\)"),
+        (np.ones((4, 1, 2)) / 2, [0] * 3, None, "each of the 4 rows"),
+        (np.ones((4, 1, 2)) / 2, [[0]] * 4, None, "each of the 4 rows"),
+        (np.ones((0, 1, 2)), np.zeros(0, int), None, "needs labeled rows"),
+        (np.ones((2, 1, 2)) / 2, [0, -1], None, "from 0 to 1"),
+        (np.ones((2, 1, 2)) / 2, [0, 2], None, "from 0 to 1"),
+        (np.ones((2, 1, 2)) / 2, [0.0, 1.0], None, "dtype float64"),
+        (np.full((2, 1, 2), np.nan), [0, 1], None, "must be finite"),
+        (np.ones((2, 1, 2)) / 2, [0, 1], [1.0], "must have shape"),
+        (np.ones((2, 1, 2)) / 2, [0, 1], [1.0, -1.0], "non-negative"),
+        (np.ones((2, 1, 2)) / 2, [0, 1], [0.0, 0.0], "not zero everywhere"),
+        (np.ones((2, 1, 2)) / 2, [0, 1], [1.0, np.nan], "must be finite"),
+    ],
+)
+def test_bad_rows_are_refused(proba, y, sample_weight, message):
+    with pytest.raises(ValueError, match=message):
+        CalibratedPool().fit(proba, y, sample_weight)
+
+
+@pytest.mark.parametrize("ridge", [-1, np.inf, np.nan, None, "1"])
+def test_bad_ridge_is_refused(ridge):
+    with pytest.raises(ValueError, match="finite number of at least 0"):
+        CalibratedPool(ridge=ridge).fit(*make_teachers(10))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_other_number_of_teachers_is_refused(pooling):
+    proba, y = make_teachers(10)
+    pool = clone(POOLINGS[pooling]).fit(proba, y)
+    with pytest.raises(ValueError, match=r"\(n_samples, 3, n_classes\)"):
+        pool.predict_proba(proba[:, :2])
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_unfitted_pool_says_so(pooling):
+    with pytest.raises(NotFittedError):
+        clone(POOLINGS[pooling]).transform(make_teachers(10)[0])
