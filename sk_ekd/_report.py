@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from ._ask import as_proba, ask_teachers, check_teacher_proba
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
 from ._rows import as_rows, count_rows, take_rows
+from .pooling import MeanPool
 
-OTHERS = ("ensemble", "student", "baseline")  # the rows that are not teachers
+OTHERS = ("ensemble", "pool", "student", "baseline")  # rows that are not teachers
 BATCH_ROWS = 1000  # rows of one timed call
 BATCH_CALLS = 7
 SINGLE_CALLS = 20  # a teacher may be a remote model
@@ -43,8 +44,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     Returns
     -------
     report : DataFrame
-        One row for each teacher, for the "ensemble" (their plain mean), the "student"
-        and the "baseline" where there is one. The columns:
+        One row for each teacher, for the "ensemble" (their plain mean), the "pool"
+        where it is calibrated, the "student", and the "baseline" where there is one.
+        The columns:
 
         - accuracy, balanced_accuracy, log_loss;
         - roc_auc: of the second class, or with more classes the mean of each against
@@ -58,7 +60,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         - retention: the accuracy as a share of the ensemble's;
         - recovered: how much of the step from the baseline's accuracy to the
           ensemble's is made; only with a baseline, NaN where there is no step, and
-          of little meaning where it is a small one.
+          of little meaning where it is a small one;
+        - pool_weight, pool_temperature: of each teacher; only with a calibrated pool,
+          whose times and size are those of the ensemble.
 
     Notes
     -----
@@ -102,13 +106,21 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         "ensemble": proba.mean(axis=1, dtype=np.float64),
         **others,
     }
+    pool = distiller.pool_
+    if not isinstance(pool, MeanPool):
+        answers["pool"] = pool.predict_proba(proba)
     quality = {name: _quality(answer, y) for name, answer in answers.items()}
     teachers = {}
     if teacher_proba is None:
         teachers = dict(zip(names, distiller.teachers_, strict=True))
     costs = _costs(distiller, teachers, baseline, X)
     report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
-    return _compare(report.astype({"bytes": "Int64"}))
+    report = _compare(report.astype({"bytes": "Int64"}))
+    if "pool" in answers:
+        report.loc[names, "pool_weight"] = pool.weight_
+        report.loc[names, "pool_temperature"] = pool.temperature_
+    order = [*names, *(name for name in OTHERS if name in answers)]
+    return report.loc[order]
 
 
 def expected_calibration_error(proba, y, *, n_bins=15):

@@ -23,7 +23,7 @@ SHELLS = {
     },
     "_display": {"_report", "weighting"},
     "_frames": {"_labels"},
-    "_report": {"_ask", "_labels", "_rows"},
+    "_report": {"_ask", "_labels", "_rows", "pooling"},
     "_student": {"_epoch", "_loss"},
     "inspection": {"_display", "_report"},
     "model_selection": {"_labels", "_rows"},

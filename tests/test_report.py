@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,8 +29,12 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, _report
-from sk_ekd.inspection import distillation_report, expected_calibration_error
+from sk_ekd import EnsembleDistiller, _report, ask_teachers
+from sk_ekd.inspection import (
+    LatencyDisplay,
+    distillation_report,
+    expected_calibration_error,
+)
 from sk_ekd.students import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are right")
@@ -536,3 +541,19 @@ def test_trees_that_are_certain_have_a_finite_log_loss(world):
     tree = DecisionTreeClassifier(random_state=0).fit(world.X_train, world.y_train)
     report = world.measure(world.distill([tree]))
     assert np.isfinite(report["log_loss"]).all()
+
+
+def test_calibrated_pool_has_a_row_its_weights_and_its_temperatures(world):
+    distiller = world.distill(world.teachers, pooling="calibrated")
+    report = world.measure(distiller, baseline=world.baseline)
+    names = [name for name, _ in world.teachers]
+    assert report.index.tolist() == [*names, "ensemble", "pool", "student", "baseline"]
+    assert_allclose(report.loc[names, "pool_weight"], distiller.pool_.weight_)
+    assert_allclose(report.loc[names, "pool_temperature"], distiller.pool_.temperature_)
+    proba = ask_teachers(world.teachers, world.X)
+    expected = log_loss(world.y, distiller.pool_.predict_proba(proba))
+    assert_allclose(report.loc["pool", "log_loss"], expected, rtol=1e-5)
+    assert report.loc["pool", COST].isna().all()
+    assert report.drop(index=names)["pool_weight"].isna().all()
+    LatencyDisplay.from_report(report).plot()
+    plt.close()
