@@ -127,8 +127,13 @@ class CalibratedPool(BaseEstimator):
     Notes
     -----
     The rows must be honest: answered out of fold, or by teachers that never saw them.
-    A forest is certain and right on the rows it was fitted on, and would get all of
-    the weight.
+    Extra trees are certain and right on the rows they were fitted on: there they got
+    61 % of the weight, out of fold 26 % (means over 19 sets, of six teachers).
+
+    The default `ridge` was chosen on 9 of 19 sets, with six teachers and 3 % or 10 %
+    of 3,000 rows labeled (``benchmarks/pools.py``). On the other ten, the plain mean
+    had a log-loss of 0.72 and 0.57 on test rows, the pool 0.63 and 0.48; without a
+    ridge 0.67 and 0.49, with one of 10 0.66 and 0.49, fitted in sample 0.67 and 0.52.
 
     An exact zero is read as the resolution of float32, 1.2e-7: a temperature can raise
     it, and the log-loss is finite.
