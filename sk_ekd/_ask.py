@@ -323,8 +323,8 @@ def _check_classes(classes, found, unlabeled_label):
     strange = sorted({v for part in found for v in part.tolist()} - set(values))
     if strange:
         raise ValueError(
-            f"`classes` must name all classes of y and the teachers, got {values} "
-            f"without {strange}."
+            "`classes`, given or of the first call of partial_fit, must name all "
+            f"classes of y and the teachers, got {values} without {strange}."
         )
     return classes
 

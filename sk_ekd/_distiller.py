@@ -12,6 +12,7 @@ import pandas as pd
 # _fit_context and _param_validation are private in scikit-learn, and what its own
 # estimators state the ranges of their parameters with: the same checks, the same errors
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
@@ -292,7 +293,8 @@ default=None
 
         mix = self._label(asked, rows, task, ask_seed)  # (n, c), (n,)
         self._check_something_to_learn(mix, rows)
-        self._warn_of_teachers()
+        self._warned = False
+        self._warn_of_teachers(asked.cv)
 
         weight = sample_weight * mix.row_weight  # (n,)
         train, valid = _hold_out(
@@ -318,7 +320,8 @@ default=None
         first call makes the student, unless `fit` did; each call asks the teachers
         about its own rows and trains one epoch on them, so that memory is that of a
         chunk. For more epochs, pass the chunks again, with `teacher_proba` where asking
-        again costs too much.
+        again costs too much, and with `cv`: its teachers have seen the labeled rows of
+        the first chunk by then.
 
         Parameters
         ----------
@@ -348,8 +351,15 @@ default=None
         disagreement of the teachers, to which the unlabeled rows' weights are scaled,
         is the chunk's; a student's preprocessing and a calibrated pool are fitted on
         the first chunk; with `cv`, so are the teachers, on its labeled rows, and they
-        answer for all later chunks. `row_weight_`, `teacher_weight_` and
-        `teacher_accuracy_` are those of the last chunk.
+        answer for all later chunks.
+
+        `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
+        pool and student stay those of the first (for another learning rate,
+        ``student_.set_params(lr=...)``, of a Pipeline its net's). A call that is
+        interrupted leaves the student where it was by then.
+
+        `row_weight_`, `teacher_weight_` and `teacher_accuracy_` are those of the last
+        chunk.
 
         Examples
         --------
@@ -374,13 +384,15 @@ default=None
         ask_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
         asked, rows = self._read(X, y, sample_weight, teacher_proba, classes, first)
         sample_weight = self._weigh_classes(rows)  # (n,)
+        _check_finite_weight(sample_weight)
         pool = None if first else self.pool_
         mix = self._label(asked, rows, task, ask_seed, pool)  # (n, c), (n,)
         weight = sample_weight * mix.row_weight  # (n,)
         train = StudentRows(rows.X, rows.y, mix.target, sample_weight, weight)
         how = self._training(task, rows, student_seed)
+        self._warned = not first and self._warned
+        self._warn_of_teachers(asked.cv)
         if first:
-            self._warn_of_teachers()
             self.student_, self.history_ = fit_student(
                 self._choose_student(rows, decay=False), train, None, **how, n_epochs=1
             )
@@ -467,8 +479,13 @@ default=None
             classes = self.classes if classes is None else classes
         else:
             classes = self._check_same_classes(classes)
-            if teacher_proba is None and not is_prefit(cv):
-                teachers, cv = self._fitted_before(), "prefit"
+            if not is_prefit(cv) and self.teachers_:  # fitted by the first call
+                teachers, cv = list(self.named_teachers_.items()), "prefit"
+            elif not is_prefit(cv) and teacher_proba is None:
+                raise ValueError(
+                    f"cv={cv!r} fits the teachers in the first call, which came with "
+                    "`teacher_proba` instead: pass it in every call."
+                )
         # 7: the caller of fit, outside of its two decorators
         teachers, read = open_teachers(teachers, cv, stacklevel=7)
         n_columns = None
@@ -493,7 +510,10 @@ default=None
                 f"{len(self.classes_)} classes, {self.classes_.tolist()}, in y and the "
                 "teachers: name all of them in `classes`, sorted like the columns."
             )
-        return _Asked(teachers, cv, read, teacher_proba), rows
+        asked = _Asked(teachers, cv, read, teacher_proba)
+        if not first:
+            self._check_same_teachers(asked)
+        return asked, rows
 
     def _check_chunkwise(self):
         """Raise for what only all rows together can tell."""
@@ -518,14 +538,18 @@ default=None
             )
         return self.classes_
 
-    def _fitted_before(self):
-        """Return the teachers that the first call fitted -> list of (str, teacher)."""
-        if not self.teachers_:
+    def _check_same_teachers(self, asked):
+        """Raise where a pool, and the names of weights, would be those of others."""
+        before = list(self.teacher_accuracy_.index)
+        now = list(asked.teachers) or _numbered(asked.proba)
+        if asked.proba is not None and asked.proba.shape[1] == len(before):
+            return  # answers have no names
+        if now != before:
             raise ValueError(
-                f"cv={self.cv!r} fits the teachers in the first call, which came with "
-                "`teacher_proba` instead: pass it in every call."
+                "The teachers must be the same, in the same order, in every call of "
+                f"partial_fit, got {now} after {before}. To start anew, call it on a "
+                "clone."
             )
-        return list(self.named_teachers_.items())
 
     def _check_labels_to_learn(self, rows):
         if self.alpha == 0 and not (rows.y >= 0).any():
@@ -619,7 +643,7 @@ default=None
                 teachers, asked.read, rows, self.classes_, n_jobs=self.n_jobs
             )
         else:
-            names = names or [f"teacher-{i + 1}" for i in range(asked.proba.shape[1])]
+            names = names or _numbered(asked.proba)
             teachers = teachers if is_prefit(asked.cv) else {}
             ask = make_lookup(asked.proba, rows)
         self.teachers_ = list(teachers.values())
@@ -629,6 +653,11 @@ default=None
     def _open_pool(self, cv, rows):
         """Return the pool to fit, a copy of its own."""
         pooling = self.pooling
+        if isinstance(pooling, type):
+            raise TypeError(
+                f"`pooling` must be an instance, got the class {pooling.__name__}: "
+                f"write {pooling.__name__}()."
+            )
         if isinstance(pooling, str) and pooling == "auto":
             honest = not is_prefit(cv) and (rows.y >= 0).any()
             pooling = "calibrated" if honest else "mean"
@@ -661,40 +690,41 @@ default=None
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
 
-    def _warn_of_teachers(self):
-        """Warn where the accuracy on labeled rows says that something is off."""
-        mean = self.teacher_accuracy_.mean()
-        strange = self.teacher_accuracy_ < 0.5 / len(self.classes_)
+    def _warn_of_teachers(self, cv):
+        """Warn, once, where the accuracy on labeled rows says that something is off."""
+        accuracy = self.teacher_accuracy_
+        strange = accuracy < 0.5 / len(self.classes_)
         if len(self.teacher_weight_) >= FEW_LABELS and strange.any():
-            shown = self.teacher_accuracy_[strange].round(3).to_dict()
-            warnings.warn(
-                f"Teachers are right on fewer labeled rows than by chance, {shown}: "
-                "are their labels encoded like those in y?",
-                UserWarning,
-                stacklevel=5,  # the caller of fit, outside of its two decorators
+            self._warn(
+                "Teachers are right on fewer labeled rows than by chance, "
+                f"{accuracy[strange].round(3).to_dict()}: are their labels encoded "
+                "like those in y?"
             )
-        perfect = is_prefit(self.cv) & (self.teacher_accuracy_ > ALL_BUT_PERFECT)
-        if perfect.any() and not isinstance(self.pool_, MeanPool):
-            shown = self.teacher_accuracy_[perfect].round(3).to_dict()
-            warnings.warn(
-                f"The pool was fitted on labeled rows on which {shown} are all but "
-                "always right, as on rows that they were fitted on: such teachers get "
-                "weights and temperatures that they do not deserve. Label rows that "
-                "no teacher has seen, pass unfitted teachers and cv=5, or set "
-                "pooling='mean'. See `pool_`.",
-                UserWarning,
-                stacklevel=5,
+        frozen = [isinstance(teacher, FrozenEstimator) for teacher in self.teachers_]
+        fitted = accuracy[is_prefit(cv) | np.array(frozen or [False] * len(accuracy))]
+        perfect = fitted[fitted > ALL_BUT_PERFECT]
+        if len(perfect) and not isinstance(self.pool_, MeanPool):
+            self._warn(
+                "The pool was fitted on labeled rows on which these teachers are all "
+                f"but always right, {perfect.round(3).to_dict()}, as on rows that they "
+                "were fitted on: they get weights and temperatures that they do not "
+                "deserve. Label rows that no teacher has seen, pass unfitted teachers "
+                "and cv=5, or set pooling='mean'. See `pool_`."
             )
-        seen = is_prefit(self.cv) and mean > ALL_BUT_PERFECT
+        seen = len(fitted) and fitted.mean() > ALL_BUT_PERFECT
         if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
-            warnings.warn(
-                f"The fitted teachers are right on {mean:.1%} of the labeled rows, as "
-                "on rows that they were fitted on: weights by their correctness then "
-                "say little. Label rows that they have not seen, or pass unfitted "
-                "teachers and cv=5. See `teacher_accuracy_`.",
-                UserWarning,
-                stacklevel=5,
+            self._warn(
+                f"The fitted teachers are right on {fitted.mean():.1%} of the labeled "
+                "rows, as on rows that they were fitted on: weights by their "
+                "correctness then say little. Label rows that they have not seen, or "
+                "pass unfitted teachers and cv=5. See `teacher_accuracy_`."
             )
+
+    def _warn(self, message):
+        if not self._warned:
+            # 6: the caller of fit, outside of its two decorators
+            warnings.warn(message, UserWarning, stacklevel=6)
+        self._warned = True
 
     def get_params(self, deep=True):
         """Return the parameters, with those of the student and the weighting.
@@ -815,6 +845,19 @@ class _Mix(NamedTuple):
     teacher_accuracy: np.ndarray  # (t,), on the labeled rows
 
 
+def _numbered(teacher_proba):
+    return [f"teacher-{i + 1}" for i in range(teacher_proba.shape[1])]
+
+
+def _check_finite_weight(weight):
+    largest = np.finfo(np.float32).max  # the loss is computed in float32
+    if weight.max(initial=0) > largest:
+        raise ValueError(
+            f"`sample_weight` must be at most {largest:.3g}, got {weight.max():.3g}: "
+            "partial_fit uses weights as they are, best with a mean of one."
+        )
+
+
 def _fit_pool(pool, answers, rows, shape):
     """Fit the pool to the labeled rows; the mean has nothing to learn from them."""
     if isinstance(pool, MeanPool):
@@ -840,7 +883,9 @@ def _mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape):
         proba.flags.writeable = False  # a weighting looks, and changes nothing
         weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
         weight = pool.share(weight)
-        target[index], row_weight[index] = soft_targets(proba, weight, temperature)
+        target[index], row_weight[index] = soft_targets(
+            proba, weight, temperature, even=pool.weight_
+        )
         teacher_weight[order[index[labeled]]] = weight[labeled]
         hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)
     if hasattr(weighting, "scale_rows"):

@@ -235,6 +235,7 @@ def _train(net, train, valid, alpha, temperature, epochs, student, n_epochs):
         "iterator_valid",
     )
     own = {name: getattr(net, name) for name in changed}
+    n_before = len(net.history)
     loss, kwargs = matching_loss(net)
     criterion = loss(alpha=alpha, temperature=temperature, **kwargs)
     net.criterion_ = criterion.to(net.device or "cpu")
@@ -255,6 +256,9 @@ def _train(net, train, valid, alpha, temperature, epochs, student, n_epochs):
         epochs.start(n_epochs or net.max_epochs)
         _run_epochs(net, make_dataset(X, rows), n_epochs)
         epochs.finish()
+    except BaseException:
+        del net.history[n_before:]  # an epoch that is not whole
+        raise
     finally:
         for name in ("classes_inferred_", "run_single_epoch"):
             vars(net).pop(name, None)
@@ -303,6 +307,13 @@ def _run_epochs(net, dataset, n_epochs):
     """Let skorch train, but neither hide an interrupt nor a missing validation part."""
     try:
         net.partial_fit(dataset, None, epochs=n_epochs)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            "A BatchNorm of the student cannot train on a batch of one row: set "
+            "`iterator_train__drop_last=True`, or another batch_size, on the net."
+        ) from error
     except KeyError as error:
         if "was not found in history" not in str(error):
             raise
@@ -365,14 +376,13 @@ def _check_output(net, X, n_classes):
             "`module__out_features` unset where the module's __init__ takes "
             "`out_features`."
         )
-    _check_nonlinearity(net, output.float())
+    _check_nonlinearity(net, output)
 
 
 def _check_nonlinearity(net, output):
-    total = output.sum(dim=1)
-    is_proba = bool(
-        (output >= 0).all() and torch.allclose(total, torch.ones_like(total))
-    )
+    rounding = max(1e-5, 10 * torch.finfo(output.dtype).eps)
+    total = output.float().sum(dim=1)
+    is_proba = bool((output >= 0).all() and ((total - 1).abs() < rounding).all())
     criterion = _uncompiled(net.criterion_)
     if isinstance(criterion, nn.NLLLoss) and not is_proba:
         raise ValueError(

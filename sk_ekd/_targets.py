@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def soft_targets(proba, weight, temperature):
+def soft_targets(proba, weight, temperature, even=1.0):
     """Soften the teachers, mix them row by row, and weigh the rows.
 
     A teacher known only by probabilities is softened as ``p^(1/T)``, renormalised: the
@@ -18,11 +18,13 @@ def soft_targets(proba, weight, temperature):
         weighs the row.
     temperature : float
         Above 1 softens, below 1 sharpens.
+    even : float or ndarray of shape (n_teachers,), default=1.0
+        The mix of a row of weight zero.
 
     Returns
     -------
     target : ndarray of shape (n_samples, n_classes), dtype float32
-        Rows sum to one; a row of weight zero gets the plain mean.
+        Rows sum to one.
     row_weight : ndarray of shape (n_samples,), dtype float64
         The sum of each row's weights.
 
@@ -34,7 +36,7 @@ def soft_targets(proba, weight, temperature):
     """
     weight = weight.astype(np.float64)
     row_weight = weight.sum(axis=1)  # (n,)
-    share = np.where(row_weight[:, np.newaxis] > 0, weight, 1.0)  # (n, t)
+    share = np.where(row_weight[:, np.newaxis] > 0, weight, even)  # (n, t)
     share /= share.sum(axis=1, keepdims=True)
     softened = _soften(proba.astype(np.float64), temperature)  # (n, t, c)
     target = np.einsum("ntc,nt->nc", softened, share)

@@ -182,8 +182,8 @@ class UnifiedWeighting(BaseEstimator):
         Weight b: ``labeled(proba, y)`` returns (n_samples,).
         See :func:`ensemble_correctness`.
     unlabeled : {"disagreement", "uniform"} or callable, default="disagreement"
-        Weight c: ``unlabeled(proba)`` returns (n_samples,).
-        See :func:`disagreement`.
+        Weight c: ``unlabeled(proba)`` returns (n_samples,), scaled to a mean of one;
+        all zeros become ones. See :func:`disagreement`.
 
     Notes
     -----

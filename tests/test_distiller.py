@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 )
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
@@ -959,6 +960,38 @@ def test_pool_on_rows_that_a_teacher_has_seen_is_warned_of(world):
     teachers[-1].fit(world.X, world.truth)
     with pytest.warns(UserWarning, match=r"'decisiontreeclassifier': 1.0.* no teacher"):
         world.distill(teachers=teachers, pooling="calibrated")
+
+
+def test_pool_on_rows_that_a_frozen_teacher_has_seen_is_warned_of(world):
+    seen = DecisionTreeClassifier(random_state=0).fit(world.X, world.truth)
+    teachers = [FrozenEstimator(seen), GaussianNB()]
+    with pytest.warns(UserWarning, match=r"'frozenestimator': 1.0"):
+        world.distill(teachers=teachers, cv=3, pooling="calibrated")
+
+
+def test_class_of_a_pool_is_an_error(world):
+    with pytest.raises(TypeError, match=r"write CalibratedPool\(\)"):
+        world.distill(pooling=CalibratedPool)
+
+
+def test_rows_without_weight_that_come_back_have_the_target_of_the_pool(
+    world, monkeypatch
+):
+    kept = []
+    fit_student = _distiller.fit_student
+
+    def keep(student, train, *args, **kwargs):
+        kept.append(train)
+        return fit_student(student, train, *args, **kwargs)
+
+    monkeypatch.setattr(_distiller, "fit_student", keep)
+    nothing = UnifiedWeighting(unlabeled=lambda proba: np.zeros(len(proba)))
+    distiller = world.distill(pooling="calibrated", weighting=nothing)
+    unlabeled = world.y < 0
+    assert_allclose(distiller.row_weight_[unlabeled], 1)
+    answers = ask_teachers(world.teachers, world.X)
+    expected = distiller.pool_.predict_proba(answers)[unlabeled]
+    assert_allclose(kept[0].target[unlabeled], expected, atol=1e-6)
 
 
 def test_later_chunks_have_the_pool_of_the_first(world):

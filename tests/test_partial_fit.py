@@ -1,6 +1,7 @@
 """Rows that come chunk by chunk, and rows that stay on disk."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
@@ -157,7 +159,8 @@ def test_any_chunk_may_lack_labeled_or_unlabeled_rows(kinds, alpha):
 def test_chunk_may_hold_only_a_class_that_no_teacher_knows():
     distiller = make_distiller()
     distiller.partial_fit(X[:50], Y[:50], classes=[0, 1, 2, 3])
-    distiller.partial_fit(X[:50], np.full(50, 3))
+    with pytest.warns(UserWarning, match="fewer labeled rows than by chance"):
+        distiller.partial_fit(X[:50], np.full(50, 3))
     assert distiller.predict_proba(X).shape == (N, 4)
 
 
@@ -230,6 +233,34 @@ def test_teachers_are_fitted_on_the_first_chunk_and_answer_the_others():
     assert distiller.teachers_[0] is fitted[0]
 
 
+def test_given_answers_keep_the_teachers_of_the_first_chunk():
+    distiller = make_distiller(teachers=[LogisticRegression(), GaussianNB()], cv=3)
+    distiller.partial_fit(X[:200], Y[:200])
+    fitted = distiller.teachers_
+    proba = ask_teachers(fitted, X[200:], classes=[0, 1, 2])
+    distiller.partial_fit(X[200:], Y[200:], teacher_proba=proba)
+    assert distiller.teachers_ == fitted
+    distiller.partial_fit(X[200:], Y[200:])
+
+
+def test_chunk_that_the_teachers_were_fitted_on_is_warned_of_once():
+    distiller = make_distiller(teachers=[DecisionTreeClassifier(random_state=0)], cv=3)
+    distiller.partial_fit(X, Y)
+    with pytest.warns(UserWarning, match="right on 100.0% of the labeled rows"):
+        distiller.partial_fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distiller.partial_fit(X, Y)
+
+
+def test_parameters_that_each_call_reads_anew():
+    one, other = (train(make_distiller(), chunks=CHUNKS[:1]) for _ in range(2))
+    other.set_params(alpha=0.9, temperature=2.0, weighting="uniform")
+    for distiller in (one, other):
+        train(distiller, chunks=CHUNKS[1:])
+    assert not np.array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
 # --- Before and after ---------------------------------------------------------------
 
 
@@ -291,6 +322,24 @@ def test_training_that_breaks_off_leaves_the_student_usable():
     distiller.partial_fit(X, Y)
 
 
+def test_interrupted_epoch_leaves_no_row_in_the_history():
+    class Stop(Callback):
+        at = -1
+
+        def on_batch_begin(self, net, training=None, **kwargs):
+            if len(net.history[-1]["batches"]) == Stop.at:
+                raise KeyboardInterrupt
+
+    distiller = make_distiller(student=make_net(callbacks=[Stop]))
+    distiller.partial_fit(X, Y)
+    Stop.at = 2
+    with pytest.raises(KeyboardInterrupt):
+        distiller.partial_fit(X, Y)
+    assert len(distiller.student_.history) == 1
+    Stop.at = -1
+    assert distiller.partial_fit(X, Y).history_["train_loss"].notna().all()
+
+
 # --- Bad input ----------------------------------------------------------------------
 
 
@@ -331,6 +380,37 @@ def test_unfitted_teachers_need_answers_in_every_call():
     distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
     with pytest.raises(ValueError, match="pass it in every call"):
         distiller.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "calibrated"])
+def test_other_teachers_are_an_error(pooling):
+    distiller = make_distiller(pooling=pooling).partial_fit(X, Y)
+    distiller.set_params(teachers=TEACHERS[::-1])
+    with pytest.raises(ValueError, match="same order, in every call of partial_fit"):
+        distiller.partial_fit(X, Y)
+
+
+def test_other_number_of_answers_is_an_error():
+    proba = ask_teachers(TEACHERS, X)
+    distiller = make_distiller(teachers=None).partial_fit(X, Y, teacher_proba=proba)
+    with pytest.raises(ValueError, match=r"got \['teacher-1'\] after"):
+        distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
+
+
+def test_weight_beyond_float32_is_an_error():
+    with pytest.raises(ValueError, match=r"`sample_weight` must be at most 3.4e\+38"):
+        make_distiller().partial_fit(X, Y, sample_weight=np.full(N, 1e39))
+
+
+def test_batch_norm_of_one_row_is_an_error_with_a_cure():
+    class Normed(nn.Sequential):
+        def __init__(self, in_features, out_features):
+            layers = nn.Linear(in_features, 4), nn.BatchNorm1d(4)
+            super().__init__(*layers, nn.Linear(4, out_features))
+
+    net = NeuralNetClassifier(Normed, criterion=nn.CrossEntropyLoss, verbose=0)
+    with pytest.raises(ValueError, match="iterator_train__drop_last=True"):
+        make_distiller(student=net).partial_fit(X[:1], Y[:1])
 
 
 def test_failed_first_call_leaves_it_unfitted():

@@ -6,7 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import check_grad
 from scipy.special import softmax
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, _loss_and_gradient
 
@@ -320,3 +324,20 @@ def test_other_number_of_teachers_is_refused(pooling):
 def test_unfitted_pool_says_so(pooling):
     with pytest.raises(NotFittedError):
         clone(POOLINGS[pooling]).transform(make_teachers(10)[0])
+
+
+def test_teachers_that_answer_zero_and_one_find_the_deeper_valley():
+    # at a temperature of 1, an answer of zero or one has no gradient
+    X, y = make_classification(
+        3000, 20, n_informative=10, n_classes=3, flip_y=0.15, random_state=1
+    )
+    teachers = [
+        DecisionTreeClassifier(random_state=0),
+        KNeighborsClassifier(1),
+        DecisionTreeClassifier(random_state=1, splitter="random"),
+        LogisticRegression(),
+    ]
+    proba = [t.fit(X[:1000], y[:1000]).predict_proba(X[1000:]) for t in teachers]
+    proba, y = np.stack(proba, axis=1).astype(np.float32), y[1000:]
+    pool = CalibratedPool().fit(proba[:1000], y[:1000])
+    assert log_loss(pool.predict_proba(proba[1000:]), y[1000:]) < 0.73

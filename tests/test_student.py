@@ -259,6 +259,23 @@ def test_mixed_precision_is_passed_through():
     assert np.isfinite(history["train_loss"]).all()
 
 
+def test_softmax_in_mixed_precision_is_one():
+    X, y, target = make_data()
+    net = make_net(SoftmaxMLP, MixedPrecision, criterion=nn.NLLLoss)
+    student, _ = fit(net.set_params(module__hidden=(64,)), X, y, target)
+    assert_allclose(student_proba(student, X).sum(axis=1), 1)
+
+
+class HalfSoftmax(MLP):
+    def forward(self, X):
+        return super().forward(X).bfloat16().softmax(dim=1)
+
+
+def test_probabilities_that_are_rounded_are_probabilities():
+    X, y, target = make_data()
+    fit(make_net(HalfSoftmax, criterion=nn.NLLLoss), X, y, target)
+
+
 @pytest.mark.parametrize("form", NETS)
 def test_compiled_module_is_passed_through(form):
     X, y, target = make_data(n_classes=2 if form == "binary" else C)
