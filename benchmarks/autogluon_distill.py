@@ -1,0 +1,79 @@
+"""Run AutoGluon's ensemble, and its own distillation, on the units of quality.py.
+
+In an environment of its own, whose versions do not bind the library::
+
+    pip install autogluon.tabular torch skorch lightgbm catboost
+    PYTHONPATH=. python benchmarks/autogluon_distill.py --data-dir DIR
+
+It has the same options, and adds two methods to the same results: the ensemble that
+AutoGluon builds by itself from the labeled rows, in a minute at most, and the network
+that `distill` trains on its answers to the labeled and the unlabeled rows. Ensemble and
+network are AutoGluon's, with its defaults: this compares two ways to a small model, not
+two ways to weight.
+"""
+
+import tempfile
+
+import numpy as np
+import pandas as pd
+import quality
+from autogluon.tabular import TabularPredictor
+
+TEACHERS = ["GBM", "CAT", "RF", "XT", "KNN", "LR", "NN_TORCH"]
+SECONDS = 60  # at most, for the teachers, and again for the student
+
+
+class Predictor:
+    """One of AutoGluon's models as a classifier."""
+
+    def __init__(self, predictor, model=None):
+        self.predictor, self.model = predictor, model
+
+    def predict_proba(self, X):
+        """Ask, with columns in the order of the codes."""
+        proba = self.predictor.predict_proba(as_frame(X), model=self.model)
+        return proba[sorted(proba)].to_numpy()
+
+    def __reduce__(self):
+        raise TypeError("AutoGluon's models are files: a pickle has none of them.")
+
+
+def as_frame(X, y=None):
+    """Return a DataFrame as AutoGluon reads it."""
+    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    return frame if y is None else frame.assign(label=y)
+
+
+def fit_ensemble(unit):
+    """Let AutoGluon fit its ensemble to the labeled rows."""
+    X, y = unit.rows.X[unit.labeled], unit.rows.y[unit.labeled]
+    predictor = TabularPredictor(
+        "label", path=tempfile.mkdtemp(dir=FOLDER.name), verbosity=0
+    )
+    return predictor.fit(
+        as_frame(X, y), hyperparameters={name: {} for name in TEACHERS},
+        time_limit=SECONDS, num_cpus=1, fit_strategy="sequential",
+    )  # fmt: skip
+
+
+def distill(unit):
+    """Let AutoGluon distill it into a network, on the unlabeled rows too."""
+    predictor = fit_ensemble(unit)
+    unlabeled = np.flatnonzero(unit.rows.y < 0)
+    (name, *_) = predictor.distill(
+        augmentation_data=as_frame(unit.rows.X[unlabeled]),
+        hyperparameters={"NN_TORCH": {}}, time_limit=SECONDS, verbosity=0,
+    )  # fmt: skip
+    return Predictor(predictor, name)
+
+
+FOLDER = tempfile.TemporaryDirectory()
+METHODS = {
+    "autogluon": lambda unit: Predictor(fit_ensemble(unit)),
+    "autogluon_distilled": distill,
+}
+
+if __name__ == "__main__":
+    import autogluon_distill  # by its name: workers cannot be sent what is in __main__
+
+    quality.main(autogluon_distill.METHODS)
