@@ -70,14 +70,14 @@ def test_grid_search_reports_too_little_and_too_much(tmp_path):
 def test_quick_benchmark_prints_its_table(tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / "speed.py", "--quick"]
     run = subprocess.run(
-        [*command, "--goals", "4", "8", "--csv", tmp_path / "speed.csv"],
+        [*command, "--goals", "4", "8", "14", "--csv", tmp_path / "speed.csv"],
         capture_output=True,
         text=True,
         check=True,
     )
     assert run.stdout.count("| predict_proba, ") == 3
     table = pd.read_csv(tmp_path / "speed.csv")
-    assert set(table["goal"]) == {4, 8}
+    assert set(table["goal"]) == {4, 8, 14}
     assert (table["ratio"] > 0).all()
 
 
