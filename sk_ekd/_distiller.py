@@ -11,7 +11,7 @@ import pandas as pd
 
 # _fit_context and _param_validation are private in scikit-learn, and what its own
 # estimators state the ranges of their parameters with: the same checks, the same errors
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
@@ -39,6 +39,13 @@ from ._ask import (
 )
 from ._frames import warn_of_scikit_learn
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
+from ._mix import (
+    fit_pool,
+    ignores_correctness,
+    mix_blocks,
+    open_pool,
+    open_weighting,
+)
 from ._progress import (
     CallbackSupportMixin,
     Epochs,
@@ -55,10 +62,9 @@ from ._student import (
     student_proba,
     update_student,
 )
-from ._targets import soft_targets
 from .pooling import POOLINGS, MeanPool
 from .students import default_student
-from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
+from .weighting import WEIGHTINGS
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
@@ -601,8 +607,8 @@ default=None
         return weight
 
     def _label(self, asked, rows, task, seed, pool=None):
-        """Turn the teachers' answers into soft targets and weights -> _Mix."""
-        weighting = _check_weighting(self.weighting)
+        """Turn the teachers' answers into soft targets and weights -> Mix."""
+        weighting = open_weighting(self.weighting)
         temperature = float(self.temperature)  # small NumPy integers would overflow
         with seeded(seed):  # for teachers that are torch nets
             fitting = task.subcontext(task_name="fit teachers")
@@ -612,10 +618,11 @@ default=None
 
             shape = len(names), len(self.classes_)
             if pool is None:
-                pool = self._open_pool(asked.cv, rows)
+                honest = not is_prefit(asked.cv) and (rows.y >= 0).any()
+                pool = open_pool(self.pooling, honest=honest)
                 if answers is None and not isinstance(pool, MeanPool):
                     answers = ask_labeled(ask, rows, shape)
-                _fit_pool(pool, answers, rows, shape)
+                fit_pool(pool, answers, rows, shape)
             self.pool_ = pool
             if answers is not None:
                 ask = remember(ask, rows, answers)
@@ -625,7 +632,7 @@ default=None
             asking.call_on_fit_task_begin(estimator=self)
             blocks = print_progress(blocks, self.verbose)
             blocks = followed(blocks, asking, estimator=self, name="block of rows")
-            mix = _mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape)
+            mix = mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape)
             asking.call_on_fit_task_end(estimator=self)
         self._keep_weights(mix, rows, names)
         return mix
@@ -649,19 +656,6 @@ default=None
         self.teachers_ = list(teachers.values())
         self.named_teachers_ = Bunch(**teachers)
         return names, ask, out_of_fold
-
-    def _open_pool(self, cv, rows):
-        """Return the pool to fit, a copy of its own."""
-        pooling = self.pooling
-        if isinstance(pooling, type):
-            raise TypeError(
-                f"`pooling` must be an instance, got the class {pooling.__name__}: "
-                f"write {pooling.__name__}()."
-            )
-        if isinstance(pooling, str) and pooling == "auto":
-            honest = not is_prefit(cv) and (rows.y >= 0).any()
-            pooling = "calibrated" if honest else "mean"
-        return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
     def _take_labeled(self, rows):
         """Return the labeled rows and their labels, None where there are none."""
@@ -712,7 +706,7 @@ default=None
                 "and cv=5, or set pooling='mean'. See `pool_`."
             )
         seen = len(fitted) and fitted.mean() > ALL_BUT_PERFECT
-        if seen and self.alpha > 0 and not _ignores_correctness(self.weighting):
+        if seen and self.alpha > 0 and not ignores_correctness(self.weighting):
             self._warn(
                 f"The fitted teachers are right on {fitted.mean():.1%} of the labeled "
                 "rows, as on rows that they were fitted on: weights by their "
@@ -836,15 +830,6 @@ class _Asked(NamedTuple):
     proba: np.ndarray | None  # (n, t, c), given answers
 
 
-class _Mix(NamedTuple):
-    """What the answers become: targets for the student, weights to look at."""
-
-    target: np.ndarray  # (n, c)
-    row_weight: np.ndarray  # (n,)
-    teacher_weight: np.ndarray  # (n_labeled, t)
-    teacher_accuracy: np.ndarray  # (t,), on the labeled rows
-
-
 def _numbered(teacher_proba):
     return [f"teacher-{i + 1}" for i in range(teacher_proba.shape[1])]
 
@@ -856,42 +841,6 @@ def _check_finite_weight(weight):
             f"`sample_weight` must be at most {largest:.3g}, got {weight.max():.3g}: "
             "partial_fit uses weights as they are, best with a mean of one."
         )
-
-
-def _fit_pool(pool, answers, rows, shape):
-    """Fit the pool to the labeled rows; the mean has nothing to learn from them."""
-    if isinstance(pool, MeanPool):
-        pool.fit(np.empty((0, *shape)))
-        return
-    known = rows.y >= 0
-    pool.fit(answers, rows.y[known], rows.sample_weight[known])
-
-
-def _mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape):
-    """Pool, weigh and mix the teachers' answers, block by block -> _Mix."""
-    n_teachers, n_classes = shape
-    known = rows.y >= 0
-    order = known.cumsum() - 1  # of a labeled row among the labeled rows
-    target = np.empty((len(rows.y), n_classes), dtype=np.float32)
-    row_weight = np.empty(len(rows.y))
-    teacher_weight = np.empty((known.sum(), n_teachers), dtype=np.float32)
-    hits = np.zeros(n_teachers)
-    for index in blocks:
-        X, proba = ask(index)
-        y, labeled = rows.y[index], known[index]
-        proba = pool.transform(proba)
-        proba.flags.writeable = False  # a weighting looks, and changes nothing
-        weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])  # (b, t)
-        weight = pool.share(weight)
-        target[index], row_weight[index] = soft_targets(
-            proba, weight, temperature, even=pool.weight_
-        )
-        teacher_weight[order[index[labeled]]] = weight[labeled]
-        hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)
-    if hasattr(weighting, "scale_rows"):
-        row_weight = weighting.scale_rows(row_weight, rows.y, rows.sample_weight)
-    with np.errstate(invalid="ignore"):  # NaN where no row is labeled
-        return _Mix(target, row_weight, teacher_weight, hits / known.sum())
 
 
 def _hold_out(rows, fraction, alpha, seed):
@@ -925,38 +874,3 @@ def _hold_out(rows, fraction, alpha, seed):
         )
         for part in (~held, held)
     )
-
-
-def _ignores_correctness(weighting):
-    if isinstance(weighting, UnifiedWeighting):
-        return weighting.teacher == weighting.labeled == "uniform"
-    return weighting in ("uniform", WEIGHTINGS["uniform"])
-
-
-def _check_weighting(weighting):
-    if isinstance(weighting, str):
-        return WEIGHTINGS[weighting]
-    if isinstance(weighting, type):
-        raise TypeError(
-            f"`weighting` must be an instance, got the class {weighting.__name__}: "
-            f"write {weighting.__name__}()."
-        )
-    return weighting
-
-
-def _check_weight(weight, shape):
-    weight = np.asarray(weight)
-    if weight.shape != shape:
-        raise ValueError(
-            f"The weighting must return an array of shape (n_samples, n_teachers), "
-            f"{shape} here, got {weight.shape}."
-        )
-    is_number = weight.dtype.kind in "biuf"
-    largest = np.finfo(np.float32).max  # the loss is computed in float32
-    if not is_number or not ((weight >= 0) & (weight <= largest)).all():
-        values = f" from {weight.min()} to {weight.max()}" if is_number else ""
-        raise ValueError(
-            "The weighting must return finite, non-negative numbers, got "
-            f"{weight.dtype}{values}."
-        )
-    return weight

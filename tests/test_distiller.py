@@ -909,15 +909,21 @@ def test_given_answers_are_pooled_like_asked_ones(world, cv):
     assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
 
 
-def test_targets_are_the_pool_and_rows_weigh_as_before(world, monkeypatch):
-    kept = []
+@pytest.fixture
+def kept(monkeypatch):
+    """Keep what the students are given to learn from."""
+    rows = []
     fit_student = _distiller.fit_student
 
     def keep(student, train, *args, **kwargs):
-        kept.append(train)
+        rows.append(train)
         return fit_student(student, train, *args, **kwargs)
 
     monkeypatch.setattr(_distiller, "fit_student", keep)
+    return rows
+
+
+def test_targets_are_the_pool_and_rows_weigh_as_before(world, kept):
     distiller = world.distill(pooling="calibrated", weighting="uniform")
     answers = ask_teachers(world.teachers, world.X)
     assert_allclose(kept[0].target, distiller.pool_.predict_proba(answers), atol=1e-6)
@@ -974,17 +980,7 @@ def test_class_of_a_pool_is_an_error(world):
         world.distill(pooling=CalibratedPool)
 
 
-def test_rows_without_weight_that_come_back_have_the_target_of_the_pool(
-    world, monkeypatch
-):
-    kept = []
-    fit_student = _distiller.fit_student
-
-    def keep(student, train, *args, **kwargs):
-        kept.append(train)
-        return fit_student(student, train, *args, **kwargs)
-
-    monkeypatch.setattr(_distiller, "fit_student", keep)
+def test_rows_without_weight_that_come_back_have_the_target_of_the_pool(world, kept):
     nothing = UnifiedWeighting(unlabeled=lambda proba: np.zeros(len(proba)))
     distiller = world.distill(pooling="calibrated", weighting=nothing)
     unlabeled = world.y < 0
