@@ -35,11 +35,7 @@ def open_pool(pooling, *, honest):
     pool : MeanPool or CalibratedPool
         Not fitted.
     """
-    if isinstance(pooling, type):
-        raise TypeError(
-            f"`pooling` must be an instance, got the class {pooling.__name__}: "
-            f"write {pooling.__name__}()."
-        )
+    _check_instance("pooling", pooling)
     if isinstance(pooling, str) and pooling == "auto":
         pooling = "calibrated" if honest else "mean"
     return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
@@ -81,11 +77,7 @@ def open_weighting(weighting):
     """
     if isinstance(weighting, str):
         return WEIGHTINGS[weighting]
-    if isinstance(weighting, type):
-        raise TypeError(
-            f"`weighting` must be an instance, got the class {weighting.__name__}: "
-            f"write {weighting.__name__}()."
-        )
+    _check_instance("weighting", weighting)
     return weighting
 
 
@@ -154,6 +146,14 @@ def mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape):
         row_weight = weighting.scale_rows(row_weight, rows.y, rows.sample_weight)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         return Mix(target, row_weight, teacher_weight, hits / known.sum())
+
+
+def _check_instance(parameter, value):
+    if isinstance(value, type):
+        raise TypeError(
+            f"`{parameter}` must be an instance, got the class {value.__name__}: "
+            f"write {value.__name__}()."
+        )
 
 
 def _check_weight(weight, shape):
