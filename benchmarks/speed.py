@@ -103,11 +103,18 @@ def make_rows(n_samples, n_columns=COLUMNS, n_classes=CLASSES):
     return X, y, proba
 
 
-def make_net(*, batch_size, epochs, **params):
+def make_net(
+    kind=NeuralNetClassifier,
+    criterion=nn.CrossEntropyLoss,
+    *,
+    batch_size,
+    epochs,
+    **params,
+):
     """Return the small net of goals 1 to 3."""
-    return NeuralNetClassifier(
+    return kind(
         MLP,
-        criterion=nn.CrossEntropyLoss,
+        criterion=criterion,
         module__hidden=HIDDEN,
         module__dropout=0.0,
         optimizer=torch.optim.Adam,
@@ -170,20 +177,14 @@ class SoftLoss(nn.Module):
 def train_by_skorch(X, y, proba, *, batch_size, epochs):
     """Train the same net with the same loss by skorch, its loader and its steps."""
     torch.manual_seed(0)
-    net = NeuralNet(
-        MLP,
-        criterion=SoftLoss,
+    net = make_net(
+        NeuralNet,
+        SoftLoss,
+        batch_size=batch_size,
+        epochs=epochs,
         module__in_features=X.shape[1],
         module__out_features=CLASSES,
-        module__hidden=HIDDEN,
-        module__dropout=0.0,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        batch_size=batch_size,
-        max_epochs=epochs,
-        train_split=None,
         iterator_train__shuffle=True,
-        verbose=0,
     )
     target = proba.mean(axis=1)
     return net.fit(X, np.column_stack([y, target]).astype(np.float32))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-# _fit_context and _param_validation are private in scikit-learn, and what its own
-# estimators state the ranges of their parameters with: the same checks, the same errors
+# _fit_context is private in scikit-learn, and what its own estimators check their
+# parameters with before a fit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
@@ -21,6 +21,9 @@ from sklearn.utils import (
     check_random_state,
     get_tags,
 )
+
+# private in scikit-learn, and what its own estimators state the ranges of their
+# parameters with: the same checks, the same errors
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 

@@ -104,11 +104,11 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     answers = {
         **dict(zip(names, proba.swapaxes(0, 1), strict=True)),
         "ensemble": proba.mean(axis=1, dtype=np.float64),
-        **others,
     }
     pool = distiller.pool_
     if not isinstance(pool, MeanPool):
         answers["pool"] = pool.predict_proba(proba)
+    answers |= others
     quality = {name: _quality(answer, y) for name, answer in answers.items()}
     teachers = {}
     if teacher_proba is None:
@@ -119,8 +119,7 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     if "pool" in answers:
         report.loc[names, "pool_weight"] = pool.weight_
         report.loc[names, "pool_temperature"] = pool.temperature_
-    order = [*names, *(name for name in OTHERS if name in answers)]
-    return report.loc[order]
+    return report
 
 
 def expected_calibration_error(proba, y, *, n_bins=15):

@@ -1,7 +1,4 @@
 import doctest
-import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,20 +8,11 @@ from scipy.stats import wilcoxon
 # for CalibratedClassifierCV(method="temperature")
 pytest.importorskip("sklearn", minversion="1.8")
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def modules():
-    """The benchmark is a folder of scripts, which import each other by name."""
-    names = ["datasets", "quality", "quality_report"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        for name in names:
-            patch.delitem(sys.modules, name, raising=False)
-        yield {name: importlib.import_module(name) for name in names}
-        for name in names:
-            sys.modules.pop(name, None)
+BENCHMARKS = [
+    "datasets",
+    "quality",
+    "quality_report",
+]  # those that `modules` of conftest.py imports
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 import doctest
-import importlib
 import pickle
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,20 +9,12 @@ import torch
 # for CalibratedClassifierCV(method="temperature")
 pytest.importorskip("sklearn", minversion="1.8")
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def modules():
-    """The benchmark is a folder of scripts, which import each other by name."""
-    names = ["datasets", "quality", "quality_report", "students"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        for name in names:
-            patch.delitem(sys.modules, name, raising=False)
-        yield {name: importlib.import_module(name) for name in names}
-        for name in names:
-            sys.modules.pop(name, None)
+BENCHMARKS = [
+    "datasets",
+    "quality",
+    "quality_report",
+    "students",
+]  # those that `modules` of conftest.py imports
 
 
 @pytest.fixture(scope="module")

@@ -176,7 +176,7 @@ def test_class_of_weight_zero_may_fill_a_chunk():
     rows = np.flatnonzero(TRUTH == 0)
     distiller.partial_fit(X, TRUTH)
     before = distiller.predict_proba(X)
-    distiller.set_params(student__lr=0.0).partial_fit(X[rows], TRUTH[rows])
+    distiller.partial_fit(X[rows], TRUTH[rows])
     assert distiller.predict_proba(X).shape == before.shape
 
 
