@@ -6,26 +6,17 @@ import time
 from contextlib import suppress
 from math import prod
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 
-from ._labels import (
-    as_column,
-    check_one_kind,
-    encode_labels,
-    merge_classes,
-    read_labels,
-)
 from ._members import open_ensemble
 from ._progress import print_progress
-from ._rows import as_rows, count_rows, read_positions, read_weight, take_rows
+from ._rows import as_rows, read_positions, take_rows
 from ._student import limited, seeded
-from ._teachers import fit_teachers, known_classes, name_teachers, stack_proba
+from ._teachers import fit_teachers, name_teachers, stack_proba
+from ._training import is_prefit, read_training
 
 BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
 ROW_VALUES = 2**24  # of the rows that they answer
@@ -143,16 +134,6 @@ def ask_teachers(
         return _write(fill, out, shape)
 
 
-class TrainingRows(NamedTuple):
-    """The rows that train: those of the caller without the ones of weight zero."""
-
-    X: object  # as the caller gave it
-    y: np.ndarray  # (n,), index of the label, -1 unlabeled
-    sample_weight: np.ndarray  # (n,)
-    index: np.ndarray  # (n,), positions in the caller's X
-    n_samples: int  # of the caller's X
-
-
 def open_teachers(teachers, cv, *, stacklevel):
     """Return named teachers, and how X is read once for all of them.
 
@@ -186,147 +167,6 @@ def open_teachers(teachers, cv, *, stacklevel):
             "members, with cv='prefit'.)"
         )
     return open_ensemble(teachers, stacklevel=stacklevel)
-
-
-def is_prefit(cv):
-    """Return whether the teachers are fitted already.
-
-    Parameters
-    ----------
-    cv : "prefit", int, splitter or iterable
-        What the caller passed.
-
-    Returns
-    -------
-    prefit : bool
-    """
-    if isinstance(cv, str) and cv != "prefit":
-        raise ValueError(
-            f"`cv` must be 'prefit', an int, a splitter or an iterable, got {cv!r}."
-        )
-    return isinstance(cv, str)
-
-
-def read_training(
-    X, y, sample_weight, teachers, *, cv, classes, unlabeled_label, n_columns=None
-):
-    """Check the input and encode the labels.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
-        Labeled and unlabeled rows.
-    y : array-like of shape (n_samples,) or None
-        Labels.
-    sample_weight : array-like of shape (n_samples,) or None
-        Rows of weight zero are dropped.
-    teachers : dict of str to classifier
-        Named teachers; empty where their answers are given.
-    cv : "prefit", int, splitter or iterable
-        Whether the teachers are fitted, and so know classes.
-    classes : array-like of shape (n_classes,) or None
-        All classes, where the caller knows them.
-    unlabeled_label : scalar or None
-        The mark of an unknown label.
-    n_columns : int, default=None
-        Number of classes in answers that are given.
-
-    Returns
-    -------
-    rows : TrainingRows
-        What trains.
-    classes : ndarray of shape (n_classes,)
-        Sorted.
-    """
-    X = as_rows(X)
-    n_samples = count_rows(X)
-    y = np.full(n_samples, np.nan) if y is None else as_column(y)
-    check_consistent_length(X, y)
-    if not n_samples:
-        raise ValueError("Found X and y with 0 samples: at least 1 is required.")
-    weight, index = read_weight(sample_weight, n_samples)
-    labels, labeled = read_labels(y[index], unlabeled_label)
-    asked = n_columns is None
-    if asked and teachers and not is_prefit(cv) and not len(labels):
-        raise ValueError(
-            f"cv={cv!r} fits the teachers on labeled rows, but y has none: label some "
-            "rows, or pass fitted teachers and cv='prefit'."
-        )
-    known = known_classes(
-        {
-            name: teacher
-            for name, teacher in teachers.items()
-            if is_prefit(cv) or isinstance(teacher, FrozenEstimator)
-        }
-    )
-    _check_mark(known, unlabeled_label)
-    classes = _find_classes(labels, known, classes, unlabeled_label, n_columns)
-    codes = encode_labels(labels, labeled, classes)
-    return TrainingRows(take_rows(X, index), codes, weight, index, n_samples), classes
-
-
-def _check_mark(known, unlabeled_label):
-    for name, classes in known.items():
-        if unlabeled_label is not None and unlabeled_label in classes.tolist():
-            raise ValueError(
-                f"Teacher {name!r} knows the class {unlabeled_label!r}, which marks "
-                "unlabeled rows in y: set `unlabeled_label` to another mark, or to "
-                "None if every row is labeled or unlabeled rows are NaN or None."
-            )
-
-
-def _find_classes(labels, known, classes, unlabeled_label, n_columns):
-    """Return the caller's classes, else those of labels and teachers -> (c,)."""
-    if classes is not None:
-        return _check_classes(classes, [labels, *known.values()], unlabeled_label)
-    found = np.empty(0, dtype=int)
-    if len(labels) or known:
-        found = merge_classes(labels, known)
-    if not len(found) and n_columns is not None:
-        return np.arange(n_columns)  # no label, no teacher: nothing else names them
-    if len(found) < 2:
-        raise ValueError(
-            f"Expected at least 2 classes, got one class, {found.tolist()}, in y and "
-            f"the teachers, besides the unlabeled mark {unlabeled_label!r}. If the "
-            "mark is one of your classes, set unlabeled_label=None; if y lacks "
-            "classes, name them all in `classes`."
-        )
-    return found
-
-
-def _check_classes(classes, found, unlabeled_label):
-    """Check that the caller's classes are sorted, and hold all that were found."""
-    classes = np.asarray(classes)
-    if classes.ndim != 1 or len(classes) < 2:
-        raise ValueError(
-            "`classes` must be a 1D array of at least 2 classes, got an array of shape "
-            f"{classes.shape}."
-        )
-    values = classes.tolist()
-    kinds = {isinstance(value, str) for value in values}
-    if len(kinds) > 1 or pd.isna(classes).any():
-        raise ValueError(f"`classes` must be all numbers or all strings, got {values}.")
-    if sorted(set(values)) != values:
-        raise ValueError(
-            "`classes` must be sorted and unique, as scikit-learn's metrics expect of "
-            f"`classes_`, got {values}: sort it, and the columns of `teacher_proba` "
-            "with it."
-        )
-    if unlabeled_label is not None and unlabeled_label in values:
-        raise ValueError(
-            f"`classes` holds {unlabeled_label!r}, which marks unlabeled rows in y: "
-            "leave it out, or set `unlabeled_label` to another mark or None."
-        )
-    found = [part for part in found if len(part)]
-    for part in found:
-        check_one_kind(part, classes)
-    strange = sorted({v for part in found for v in part.tolist()} - set(values))
-    if strange:
-        raise ValueError(
-            "`classes`, given or of the first call of partial_fit, must name all "
-            f"classes of y and the teachers, got {values} without {strange}."
-        )
-    return classes
 
 
 def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state, verbose):
@@ -490,103 +330,6 @@ def remember(ask, rows, answers):
     return ask_or_remember
 
 
-def make_lookup(teacher_proba, rows):
-    """Return the function that looks up given answers to a block of rows.
-
-    Parameters
-    ----------
-    teacher_proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes)
-        The answers to all rows of the caller.
-    rows : TrainingRows
-        Labeled and unlabeled rows.
-
-    Returns
-    -------
-    ask : callable
-        Maps positions (b,) to X of length b and probabilities (b, t, c).
-    """
-
-    def ask(index):
-        taken = teacher_proba[rows.index[index]]
-        return take_rows(rows.X, index), as_proba(taken, rows.index[index])
-
-    return ask
-
-
-def check_teacher_proba(teacher_proba, n_samples, names):
-    """Check the shape of given answers, before any of them is read.
-
-    Parameters
-    ----------
-    teacher_proba : array-like of shape (n_samples, n_teachers, n_classes)
-        What the caller passed.
-    n_samples : int
-        Number of rows of X.
-    names : list of str
-        Names of the teachers; empty where there are none.
-
-    Returns
-    -------
-    teacher_proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes)
-    """
-    if not isinstance(getattr(teacher_proba, "dtype", None), np.dtype):
-        teacher_proba = np.asarray(teacher_proba)  # of a list, or of a torch tensor
-    expected = (n_samples, len(names) or "n_teachers", "n_classes")
-    shape = tuple(teacher_proba.shape)
-    if (
-        len(shape) != 3
-        or shape[0] != n_samples
-        or not shape[1]
-        or (names and shape[1] != len(names))
-    ):
-        shown = ", ".join(map(str, expected))
-        raise ValueError(
-            f"`teacher_proba` must have shape ({shown}), got {shape}. `ask_teachers` "
-            "makes it; rows come first."
-        )
-    if teacher_proba.dtype.kind not in "fiub":
-        raise ValueError(
-            f"`teacher_proba` must hold numbers, got dtype {teacher_proba.dtype}."
-        )
-    return teacher_proba
-
-
-def as_proba(answers, positions):
-    """Return given answers as probabilities, or say what is wrong with them.
-
-    What `ask_teachers` made passes unchanged, to the bit.
-
-    Parameters
-    ----------
-    answers : ndarray of shape (n_samples, n_teachers, n_classes)
-        A block of rows.
-    positions : ndarray of shape (n_samples,)
-        What the rows are called in an error.
-
-    Returns
-    -------
-    proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
-    """
-    if answers.dtype == bool:  # votes
-        answers = answers.astype(np.float32)
-    total = answers.sum(axis=2, dtype=np.float64)  # (b, t)
-    with np.errstate(invalid="ignore"):
-        wrong = ~((answers.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3))
-    if wrong.any():
-        row, teacher = np.argwhere(wrong)[0]
-        values = answers[row, teacher].tolist()
-        raise ValueError(
-            "`teacher_proba` must hold probabilities that sum to one over the classes, "
-            f"got {np.count_nonzero(wrong.any(axis=1))} of {len(answers)} rows that do "
-            f"not, first row {positions[row]}, teacher {teacher}, which sums to "
-            f"{total[row, teacher]:.4g}: {_shown(values)}."
-        )
-    proba = answers.clip(min=0).astype(np.float32)
-    rough = np.abs(total - 1) > 1e-6  # more than float32 rounds
-    proba[rough] /= proba[rough].sum(axis=1, keepdims=True)
-    return proba
-
-
 def draw_seed(rng):
     """Return a seed.
 
@@ -639,8 +382,3 @@ def _renumber(part, index, n_samples):
     """Let positions in the caller's X count the labeled rows that train only."""
     part = read_positions(part, n_samples)
     return np.searchsorted(index, part[np.isin(part, index)])
-
-
-def _shown(values, most=6):
-    more = ", ..." if len(values) > most else ""
-    return "[" + ", ".join(f"{v:.4g}" for v in values[:most]) + more + "]"

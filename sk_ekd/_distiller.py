@@ -27,17 +27,14 @@ from sklearn.utils import (
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._answers import check_teacher_proba, make_lookup
 from ._ask import (
     ask_labeled,
-    check_teacher_proba,
     draw_seed,
     fit_or_keep,
-    is_prefit,
     make_ask,
-    make_lookup,
     open_teachers,
     plan_blocks,
-    read_training,
     remember,
 )
 from ._frames import warn_of_scikit_learn
@@ -65,6 +62,7 @@ from ._student import (
     student_proba,
     update_student,
 )
+from ._training import is_prefit, read_training
 from .pooling import POOLINGS, MeanPool
 from .students import default_student
 from .weighting import WEIGHTINGS

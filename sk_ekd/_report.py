@@ -11,7 +11,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._ask import as_proba, ask_teachers, check_teacher_proba
+from ._answers import as_proba, check_teacher_proba
+from ._ask import ask_teachers
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
 from ._rows import as_rows, count_rows, take_rows
 from .pooling import MeanPool

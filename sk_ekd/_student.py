@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.helper import predefined_split
@@ -23,6 +22,7 @@ from torch import nn
 
 from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
 from ._loss import LossTerms, matching_loss, pack_rows
+from ._matrix import FLOAT32, as_matrix
 
 UNLABELED = -1
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
@@ -51,14 +51,6 @@ class _EpochEnd(Callback):
 
 
 # --- Fit ----------------------------------------------------------------------------
-
-
-_FLOAT32 = {
-    "dtype": np.float32,
-    "accept_sparse": "csr",
-    "allow_nd": True,
-    "ensure_all_finite": False,
-}
 
 
 class StudentRows(NamedTuple):
@@ -123,7 +115,7 @@ def fit_student(
     history = _read_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline answers by itself, whatever its steps return
-        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=_FLOAT32)
+        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=FLOAT32)
         before = steps.steps if steps else []
         student.steps = [*before, ("float32", cast), student.steps[-1]]
         return student, history
@@ -165,7 +157,7 @@ def update_student(student, train, *, alpha, temperature, seed, epochs):
 
 def _pack(part):
     """Return inputs and packed rows of a part -> (n, ...), (n, 4 + c)."""
-    Z = _as_matrix(part.X)
+    Z = as_matrix(part.X)
     if len(part.y) != Z.shape[0]:
         raise ValueError(
             "The student's preprocessing must keep every row, got "
@@ -473,7 +465,7 @@ def student_proba(student, X):
         Rows sum to one.
     """
     steps, net = _split_student(student)
-    Z = _as_matrix(steps.transform(X) if steps else X)
+    Z = as_matrix(steps.transform(X) if steps else X)
     blocks = []
     size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, prod(Z.shape[1:]))))
     for start in range(0, Z.shape[0], size):
@@ -512,64 +504,3 @@ def _uncompiled(module):
 
 def _is_binary(net):
     return isinstance(net, NeuralNetBinaryClassifier)
-
-
-def _as_matrix(X):
-    """Return X as the float32 array or CSR matrix that a net can take.
-
-    A memmap of numbers stays as it is, to be cast batch by batch.
-    """
-    if isinstance(X, np.memmap) and X.ndim > 1 and X.size and X.dtype.kind in "fiub":
-        for block in gen_batches(len(X), max(1, PREDICT_VALUES // prod(X.shape[1:]))):
-            with np.errstate(over="ignore"):
-                _check_finite(X[block].astype(np.float32))
-        return X
-    if type(X) is np.ndarray and X.ndim > 1 and X.size and X.dtype == np.float32:
-        with np.errstate(over="ignore"):
-            is_clean = np.isfinite(X.sum())  # scikit-learn's own first look
-        if is_clean:  # which saves 100 µs, more than a small net takes
-            return np.require(X, requirements=["C", "W"])
-    if isinstance(X, pd.DataFrame):
-        text = [c for c in X if not pd.api.types.is_numeric_dtype(X[c].dtype)]
-        if text:
-            raise ValueError(
-                "The student's net takes numbers only, but these columns are not: "
-                f"{text}. Put an encoder before the net, "
-                "student=make_pipeline(preprocessing, net), or use student=None, "
-                "which encodes them by itself."
-            )
-    texts = X.tolist() if isinstance(X, (np.ndarray, pd.Series)) and X.ndim == 1 else X
-    if isinstance(texts, (list, tuple)) and len(texts) and isinstance(texts[0], str):
-        raise ValueError(
-            "The student's net takes numbers only, but X is a list of strings. Put a "
-            "vectorizer before the net: "
-            "student=make_pipeline(TfidfVectorizer(), net)."
-        )
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS":
-        try:
-            X = X.astype(np.float32)
-        except ValueError as error:
-            raise ValueError(
-                f"The student's net takes numbers only, but X has text: {error}. Put "
-                "an encoder before the net, student=make_pipeline(preprocessing, "
-                "net), or use student=None, which encodes it by itself."
-            ) from error
-    with np.errstate(over="ignore"):  # what overflows is refused below, by name
-        X = check_array(X, **_FLOAT32, input_name="X")
-    _check_finite(X.data if issparse(X) else X)
-    return X if issparse(X) else np.require(X, requirements=["C", "W"])
-
-
-def _check_finite(values):
-    if not np.isfinite(values).all():
-        if not np.isnan(values).any():
-            raise ValueError(
-                "Input X contains infinity or a value too large for dtype('float32'), "
-                "which the student's net cannot take. Clip or scale the column."
-            )
-        raise ValueError(
-            "Input X contains NaN for dtype('float32'), which the student's net "
-            "cannot take. Put an imputer before the net, "
-            "student=make_pipeline(SimpleImputer(), net). student=None imputes by "
-            "itself."
-        )

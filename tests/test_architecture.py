@@ -16,16 +16,18 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # what wires the stages, or looks at a fitted distiller, and what it may import
 SHELLS = {
     "__init__": {"_ask", "_distiller", "weighting"},
-    "_ask": {"_labels", "_members", "_progress", "_rows", "_student", "_teachers"},
+    "_answers": {"_rows"},
+    "_ask": {"_members", "_progress", "_rows", "_student", "_teachers", "_training"},
     "_distiller": {
-        "_ask", "_frames", "_labels", "_mix", "_progress", "_rows", "_student",
-        "pooling", "students", "weighting",
+        "_answers", "_ask", "_frames", "_labels", "_mix", "_progress", "_rows",
+        "_student", "_training", "pooling", "students", "weighting",
     },
     "_display": {"_report", "weighting"},
     "_frames": {"_labels"},
-    "_report": {"_ask", "_labels", "_rows", "pooling"},
+    "_report": {"_answers", "_ask", "_labels", "_rows", "pooling"},
     "_mix": {"_targets", "pooling", "weighting"},
-    "_student": {"_epoch", "_loss"},
+    "_student": {"_epoch", "_loss", "_matrix"},
+    "_training": {"_labels", "_rows", "_teachers"},
     "inspection": {"_display", "_report"},
     "model_selection": {"_labels", "_rows"},
 }  # fmt: skip
@@ -86,6 +88,7 @@ def test_private_names_of_scikit_learn_are_the_known_ones(module):
 def test_layout_is_the_documented_one():
     assert MODULES == [
         "__init__",
+        "_answers",
         "_ask",
         "_display",
         "_distiller",
@@ -93,6 +96,7 @@ def test_layout_is_the_documented_one():
         "_frames",
         "_labels",
         "_loss",
+        "_matrix",
         "_members",
         "_mix",
         "_progress",
@@ -101,6 +105,7 @@ def test_layout_is_the_documented_one():
         "_student",
         "_targets",
         "_teachers",
+        "_training",
         "inspection",
         "model_selection",
         "pooling",
