@@ -45,15 +45,18 @@ def as_frame(X, y=None):
 
 
 def fit_ensemble(unit):
-    """Let AutoGluon fit its ensemble to the labeled rows."""
+    """Let AutoGluon fit its ensemble to the labeled rows, once a unit."""
+    if hasattr(unit, "predictor"):
+        return unit.predictor
     X, y = unit.rows.X[unit.labeled], unit.rows.y[unit.labeled]
     predictor = TabularPredictor(
         "label", path=tempfile.mkdtemp(dir=FOLDER.name), verbosity=0
     )
-    return predictor.fit(
+    unit.predictor = predictor.fit(
         as_frame(X, y), hyperparameters={name: {} for name in TEACHERS},
         time_limit=SECONDS, num_cpus=1, fit_strategy="sequential",
     )  # fmt: skip
+    return unit.predictor
 
 
 def distill(unit):

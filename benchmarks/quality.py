@@ -311,7 +311,9 @@ def labels_only(unit):
     return LabelsOnly(unit.settings.steps, random_state=unit.seed)
 
 
-def distill(unit, *, rows="all", teachers="all", answers="out_of_fold", **params):
+def distill(
+    unit, *, rows="all", teachers="all", answers="out_of_fold", pooling="mean", **params
+):
     """Train the student on the teachers' answers, by the library."""
     proba = getattr(unit.answers, answers)
     if teachers == "best":
@@ -320,8 +322,9 @@ def distill(unit, *, rows="all", teachers="all", answers="out_of_fold", **params
     X, y, proba = unit.rows.X[index], unit.rows.y[index], proba[index]
     net = make_net(X, unit.settings.steps)
     model = EnsembleDistiller(
-        None, net, classes=unit.classes, random_state=unit.seed, **params
-    )
+        None, net, pooling=pooling, classes=unit.classes, random_state=unit.seed,
+        **params,
+    )  # fmt: skip
     return model.fit(X, y, teacher_proba=proba)
 
 
