@@ -110,12 +110,12 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         unlabeled row by clones that saw all labeled rows. Their correctness on rows
         that they were fitted on says nothing, so prefer this where you can. The
         positions of an iterable are those of rows in `X`.
-    pooling : {"mean", "calibrated", "auto"} or CalibratedPool, default="mean"
+    pooling : {"auto", "mean", "calibrated"} or CalibratedPool, default="auto"
         Which ensemble the teachers form. "mean" takes them as they are, all alike;
         "calibrated" gives each one weight and one temperature, fitted on the labeled
         rows, see :class:`~sk_ekd.pooling.CalibratedPool`. It needs answers of teachers
         that never saw these rows: those of `cv`, or of teachers fitted on others.
-        "auto" is "calibrated" with `cv`, else "mean".
+        "auto" is "calibrated" where `cv` fits every teacher, else "mean".
     weighting : {"unified", "uniform"} or callable, default="unified"
         How teachers and rows are weighted. "unified" is
         :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
@@ -231,7 +231,7 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         student=None,
         *,
         cv="prefit",
-        pooling="mean",
+        pooling="auto",
         weighting="unified",
         alpha=0.5,
         temperature=1.0,
@@ -398,7 +398,7 @@ default=None
         train = StudentRows(rows.X, rows.y, mix.target, sample_weight, weight)
         how = self._training(task, rows, student_seed)
         self._warned = not first and self._warned
-        self._warn_of_teachers(asked.cv)
+        self._warn_of_teachers(asked.cv, pooled_here=first)
         if first:
             self.student_, self.history_ = fit_student(
                 self._choose_student(rows, decay=False), train, None, **how, n_epochs=1
@@ -619,8 +619,7 @@ default=None
 
             shape = len(names), len(self.classes_)
             if pool is None:
-                honest = not is_prefit(asked.cv) and (rows.y >= 0).any()
-                pool = open_pool(self.pooling, honest=honest)
+                pool = open_pool(self.pooling, honest=_are_honest(asked, rows))
                 if answers is None and not isinstance(pool, MeanPool):
                     answers = ask_labeled(ask, rows, shape)
                 fit_pool(pool, answers, rows, shape)
@@ -685,7 +684,7 @@ default=None
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
 
-    def _warn_of_teachers(self, cv):
+    def _warn_of_teachers(self, cv, *, pooled_here=True):
         """Warn, once, where the accuracy on labeled rows says that something is off."""
         accuracy = self.teacher_accuracy_
         strange = accuracy < 0.5 / len(self.classes_)
@@ -698,7 +697,7 @@ default=None
         frozen = [isinstance(teacher, FrozenEstimator) for teacher in self.teachers_]
         fitted = accuracy[is_prefit(cv) | np.array(frozen or [False] * len(accuracy))]
         perfect = fitted[fitted > ALL_BUT_PERFECT]
-        if len(perfect) and not isinstance(self.pool_, MeanPool):
+        if len(perfect) and pooled_here and not isinstance(self.pool_, MeanPool):
             self._warn(
                 "The pool was fitted on labeled rows on which these teachers are all "
                 f"but always right, {perfect.round(3).to_dict()}, as on rows that they "
@@ -829,6 +828,12 @@ class _Asked(NamedTuple):
     cv: object  # how they are fitted, "prefit" where they are
     read: object  # callable, maps a block of X to what they are asked with
     proba: np.ndarray | None  # (n, t, c), given answers
+
+
+def _are_honest(asked, rows):
+    """Return whether no teacher saw the labeled rows that it answers."""
+    frozen = [isinstance(t, FrozenEstimator) for t in asked.teachers.values()]
+    return (rows.y >= 0).any() and not is_prefit(asked.cv) and not any(frozen)
 
 
 def _numbered(teacher_proba):

@@ -87,6 +87,7 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     gaussiannb            1.0
     logisticregression    1.0
     ensemble              1.0
+    pool                  1.0
     student               1.0
     Name: retention, dtype: float64
     """

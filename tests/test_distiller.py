@@ -944,11 +944,21 @@ def test_pool_with_an_infinite_pull_is_the_mean(world):
     )
 
 
-def test_auto_calibrates_honest_answers_only(world):
+def test_default_calibrates_answers_out_of_fold_only(world):
     unfitted = [clone(teacher) for teacher in world.teachers]
-    honest = world.distill(teachers=unfitted, cv=3, pooling="auto")
-    assert isinstance(honest.pool_, CalibratedPool)
-    assert isinstance(world.distill(pooling="auto").pool_, MeanPool)
+    frozen = FrozenEstimator(world.teachers[0])
+    assert isinstance(world.distill(teachers=unfitted, cv=3).pool_, CalibratedPool)
+    assert isinstance(world.distill().pool_, MeanPool)
+    mixed = world.distill(teachers=[frozen, *unfitted], cv=3)
+    assert isinstance(mixed.pool_, MeanPool)
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+def test_default_pool_without_labels_is_the_mean(world, cv):
+    answers = ask_teachers(world.teachers, world.X)
+    distiller = EnsembleDistiller(None, make_net(), cv=cv, classes=[0, 1, 2])
+    distiller.fit(world.X, np.full(len(world.X), -1), teacher_proba=answers)
+    assert isinstance(distiller.pool_, MeanPool)
 
 
 def test_parameters_of_the_pool_are_those_of_the_distiller(world):

@@ -838,7 +838,7 @@ def test_labeled_rows_are_answered_out_of_fold_and_others_by_the_refit(data, par
     X, y = data
     labeled = partly >= 0
     teacher, watch = KNeighborsClassifier(1), Watch()
-    distiller = distill([teacher], X, partly, cv=3, weighting=watch)
+    distiller = distill([teacher], X, partly, cv=3, pooling="mean", weighting=watch)
     answer = {}  # of a row, by its values
     for rows in watch.rows:
         answer |= zip(map(bytes, rows.X), rows.proba[:, 0], strict=True)
