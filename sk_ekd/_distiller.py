@@ -118,10 +118,11 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "auto" is "calibrated" where `cv` fits every teacher, else "mean".
     weighting : {"unified", "uniform"} or callable, default="unified"
         How teachers and rows are weighted. "unified" is
-        :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" the plain mean with no
-        row weights. A callable maps :class:`~sk_ekd.weighting.Rows`, a block of rows,
-        to a non-negative array of shape (n_samples, n_teachers); with a method
-        `scale_rows` like that of `UnifiedWeighting` it sees all row weights once more.
+        :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" leaves the pool as it
+        is and has no row weights. A callable maps :class:`~sk_ekd.weighting.Rows`, a
+        block of rows, to a non-negative array of shape (n_samples, n_teachers); with a
+        method `scale_rows` like that of `UnifiedWeighting` it sees all row weights once
+        more.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0

@@ -112,7 +112,7 @@ def fit_student(
         _train(net, train, valid, alpha, temperature, epochs, student, n_epochs)
     if n_epochs is None:
         net.optimizer_.state.clear()  # Adam's moments would triple the size of a pickle
-    history = _read_history(net)
+    history = _shorten_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline answers by itself, whatever its steps return
         cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=FLOAT32)
@@ -150,9 +150,7 @@ def update_student(student, train, *, alpha, temperature, seed, epochs):
         if steps:
             train = train._replace(X=steps.transform(train.X))
         _train(net, _pack(train), None, alpha, temperature, epochs, student, 1)
-    for epoch in net.history:
-        epoch["batches"].clear()  # else memory grows with the number of chunks
-    return _read_history(net)
+    return _shorten_history(net)
 
 
 def _pack(part):
@@ -413,8 +411,12 @@ def seeded(seed, device=None):
         yield
 
 
-def _read_history(net):
-    """Return the epochs' scalars as a DataFrame, and warn where they diverge."""
+def _shorten_history(net):
+    """Return the epochs' scalars as a DataFrame, and drop those of the batches.
+
+    They would be a quarter of a pickle of the built-in student, and grow with every
+    chunk.
+    """
     history = pd.DataFrame(
         [{k: v for k, v in row.items() if np.isscalar(v)} for row in net.history]
     )
@@ -426,6 +428,8 @@ def _read_history(net):
             ConvergenceWarning,
             stacklevel=6,  # the caller of EnsembleDistiller.fit
         )
+    for epoch in net.history:
+        epoch["batches"].clear()
     return history
 
 

@@ -541,6 +541,13 @@ def test_fitted_student_stands_by_itself(form):
     )  # it can be trained on, by labels
 
 
+def test_pickle_does_not_grow_with_the_number_of_steps():
+    X, y, target = make_data()
+    students = [fit(make_net(batch_size=size), X, y, target)[0] for size in (5, 150)]
+    few, many = (len(pickle.dumps(student)) for student in students)
+    assert abs(few - many) < 10
+
+
 def test_probabilities_sum_to_one_in_every_form():
     for form, net in NETS.items():
         X, y, target = make_data(n_classes=2 if form == "binary" else C)
