@@ -338,6 +338,11 @@ def root(proba):
     return np.sqrt(disagreement(proba))
 
 
+def clipped(proba):
+    """Weigh a row by its disagreement, at most 0.1 nats."""
+    return np.minimum(disagreement(proba), 0.1)
+
+
 def one_plus(proba):
     """Weigh a row by one and its disagreement."""
     return 1 + disagreement(proba)
@@ -403,6 +408,9 @@ METHODS = {
     "calibrated_alpha_0.9": calibrate(weighting="uniform", alpha=0.9),
     "calibrated_alpha_1": calibrate(weighting="uniform", alpha=1.0),
     "calibrated_sqrt_c": calibrate(weighting=UnifiedWeighting(**EVEN, unlabeled=root)),
+    "calibrated_clipped_c": calibrate(
+        weighting=UnifiedWeighting(**EVEN, unlabeled=clipped)
+    ),
     "calibrated_one_plus_c": calibrate(
         weighting=UnifiedWeighting(**EVEN, unlabeled=one_plus)
     ),

@@ -32,7 +32,7 @@ class MLP(nn.Sequential):
         Number of input columns; `EnsembleDistiller` sets it.
     out_features : int
         Number of classes; `EnsembleDistiller` sets it.
-    hidden : tuple of int, default=(256, 256)
+    hidden : tuple of int, default=(128, 128)
         Width of each hidden layer.
     dropout : float, default=0.1
         Share of hidden units dropped at each training step.
@@ -44,7 +44,7 @@ class MLP(nn.Sequential):
     torch.Size([5, 3])
     """
 
-    def __init__(self, in_features, out_features, hidden=(256, 256), dropout=0.1):
+    def __init__(self, in_features, out_features, hidden=(128, 128), dropout=0.1):
         layers = []
         for width in hidden:
             layers += [nn.Linear(in_features, width), nn.ReLU(), nn.Dropout(dropout)]
@@ -110,7 +110,7 @@ def default_student(X, *, decay=True, verbose=0):
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=1e-2,
         optimizer__fused=True,
-        lr=3e-3,
+        lr=1e-2,
         batch_size=batch_size,
         max_epochs=max_epochs,
         train_split=None,

@@ -290,7 +290,28 @@ def test_summary_states_retention_and_recovered_share(report):
     assert mean["recovered"].tolist() == pytest.approx([1, 0, 0.75])
 
 
+def test_goals_are_those_of_the_sets_that_nothing_was_chosen_on(report):
+    table = results(
+        ensemble=[(0.8, 0.8), (0.6, 0.6), (0.9, 0.9)],
+        labels_only=[(0.7, 0.7), (0.6, 0.6), (0.1, 0.1)],
+        mean=[(0.8, 0.84), (0.5, 0.7), (0.0, 0.0)],
+    )
+    table["roc_auc"] = table["accuracy"]
+    table["bytes"] = table["method"].map({"ensemble": 900, "mean": 3})
+    table["us_per_row"] = 1.0
+    table["set"] = table["set"].replace("set 2", "letter")
+    found = report.goals(table, "mean")
+    assert found["accuracy, share of the ensemble's (%)"] == (
+        "101.43, 1 of 2 sets ahead"
+    )
+    assert found["recovered gain, median set (%)"] == "120, of 1 sets with a gain"
+    assert found["accuracy over labels_only (points)"].startswith("+6.00, p=")
+    assert found["times smaller than the ensemble, median set"] == "300 (300 to 300)"
+    assert not any("pseudo" in goal for goal in found)
+
+
 def test_comparisons_name_methods_that_exist(quality, report):
-    known = {*quality.METHODS, "autogluon", "autogluon_distilled"}
+    others = {"autogluon", "autogluon_distilled", "tabtune_distilled"}
+    known = {*quality.METHODS, *others}
     named = {name for pairs in report.COMPARISONS.values() for p in pairs for name in p}
-    assert named | set(report.RANKED) <= known
+    assert named | {*report.RANKED, *report.RIVALS, *report.STUDENTS} <= known

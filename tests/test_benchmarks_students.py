@@ -163,3 +163,13 @@ def test_retention_is_that_of_the_units_which_a_variant_has_seen(students):
     lines = [line.split("|") for line in shown.splitlines()[2:]]
     retained = {line[1].strip(): float(line[4]) for line in lines}
     assert retained == {"ensemble": 100, "base": 92.31, "silu": 120}
+
+
+def test_the_built_in_student_is_the_chosen_variant(students, units):
+    X = units[0].rows.X
+    chosen = students.SMALL | students.by_rows(X)
+    built_in = students.default_student(X)["net"]
+    assert built_in.lr == chosen["lr"]
+    assert built_in.batch_size == chosen["batch_size"]
+    hidden = students.MLP(4, 3, hidden=chosen["module__hidden"])
+    assert str(built_in.module(4, 3)) == str(hidden)

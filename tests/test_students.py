@@ -109,8 +109,8 @@ def test_mlp_chains_its_layers(hidden, widths):
     assert isinstance(module[-1], nn.Linear)  # logits
 
 
-def test_mlp_is_two_layers_of_256_by_default():
-    default, spelled_out = MLP(5, 3), MLP(5, 3, hidden=(256, 256), dropout=0.1)
+def test_mlp_is_two_layers_of_128_by_default():
+    default, spelled_out = MLP(5, 3), MLP(5, 3, hidden=(128, 128), dropout=0.1)
     assert str(default) == str(spelled_out)
 
 
