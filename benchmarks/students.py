@@ -5,7 +5,7 @@ and, by the same ``--cache``, the same teachers' answers. The base is an MLP of 
 layers of 256 units, trained for 2,000 steps of 64 rows at a learning rate of 3e-3: the
 built-in student before this choice. A variant differs from it in the one thing that its
 line in VARIANTS names; all train on the calibrated pool of the teachers. The built-in
-student now is ``lr_1e-2_hidden_128_batch_by_rows``.
+student now is ``hidden_128_lr_and_batch_by_rows``.
 
 ``python benchmarks/students.py --data-dir DIR --cache DIR`` runs what the results lack,
 and can be stopped at any time; ``--report`` makes tables of them. Choose by the first
@@ -383,6 +383,11 @@ def by_rows(X):
     return {"batch_size": default_student(X)["net"].batch_size}
 
 
+def lr_by_rows(X):
+    """Return the learning rate that the built-in student has for so many rows."""
+    return {"lr": default_student(X)["net"].lr}
+
+
 SMALL = {"lr": 1e-2, "module__hidden": (128, 128)}
 VARIANTS = {
     BASE: train,
@@ -436,6 +441,14 @@ VARIANTS = {
     # with the best of the others that costs nothing
     "lr_1e-2_hidden_128": partial(train, **SMALL),
     "lr_1e-2_hidden_128_batch_by_rows": partial(train, prepare=by_rows, **SMALL),
+    "hidden_128_lr_by_rows": partial(
+        train, prepare=lr_by_rows, module__hidden=(128, 128)
+    ),
+    "hidden_128_lr_and_batch_by_rows": partial(
+        train,
+        prepare=lambda X: by_rows(X) | lr_by_rows(X),
+        module__hidden=(128, 128),
+    ),
     "lr_1e-2_three_layers": partial(train, lr=1e-2, module__hidden=(256, 256, 256)),
     "lr_1e-2_batch_128": partial(train, lr=1e-2, batch_size=128),
     "lr_1e-2_layer_norm": partial(

@@ -166,10 +166,9 @@ def test_retention_is_that_of_the_units_which_a_variant_has_seen(students):
 
 
 def test_the_built_in_student_is_the_chosen_variant(students, units):
-    X = units[0].rows.X
-    chosen = students.SMALL | students.by_rows(X)
-    built_in = students.default_student(X)["net"]
-    assert built_in.lr == chosen["lr"]
-    assert built_in.batch_size == chosen["batch_size"]
-    hidden = students.MLP(4, 3, hidden=chosen["module__hidden"])
-    assert str(built_in.module(4, 3)) == str(hidden)
+    variant = students.VARIANTS["hidden_128_lr_and_batch_by_rows"](units[0])
+    chosen = variant.student_
+    built_in = students.default_student(units[0].rows.X)["net"]
+    assert (built_in.lr, built_in.batch_size) == (chosen.lr, chosen.batch_size)
+    size = units[0].rows.X.shape[1], len(units[0].classes)
+    assert str(built_in.module(*size)) == str(chosen.module_)

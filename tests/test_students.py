@@ -138,10 +138,12 @@ def test_length_of_training_is_sane(n_samples):
     assert net.batch_size & (net.batch_size - 1) == 0  # a power of two
 
 
-def test_more_rows_never_mean_smaller_batches_or_more_epochs():
+def test_more_rows_never_mean_smaller_batches_lower_rates_or_more_epochs():
     nets = [default_student(np.zeros((2**k, 1)))["net"] for k in range(18)]
     assert (np.diff([net.batch_size for net in nets]) >= 0).all()
     assert (np.diff([net.max_epochs for net in nets]) <= 0).all()
+    assert (np.diff([net.lr for net in nets]) >= 0).all()
+    assert (nets[0].lr, nets[-1].lr) == (2.5e-3, pytest.approx(1.4e-2, rel=0.02))
 
 
 def test_default_student_is_not_fitted_and_can_be_cloned(frame):
