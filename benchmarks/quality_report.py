@@ -336,7 +336,7 @@ def plot_differences(by_budget, path, *, measure, scale, unit, linear_to):
         axes.text(1.01, top + 0.75, topic, transform=axes.get_yaxis_transform(),
                   va="center", fontsize=8, color="0.4")  # fmt: skip
         axes.axhline(top - 0.15, color="0.9", linewidth=0.8, zorder=0)
-    labels = [f"{method} − {against}" for method, against in height]
+    labels = [f"{spell(method)} − {spell(against)}" for method, against in height]
     axes.set_yticks(list(height.values()), labels, fontsize=8)
     axes.invert_yaxis()
     if linear_to is not None:  # beyond, a logarithmic axis
@@ -364,7 +364,7 @@ def plot_ranks(scores, path, *, title):
         level = floor + 0.45 * (position if left else n - 1 - position)
         end = 0.6 if left else n + 0.4
         axes.plot([rank, rank, end], [0, level, level], color="black", linewidth=0.8)
-        axes.text(end + (-0.1 if left else 0.1), level, f"{name} ({rank:.2f})",
+        axes.text(end + (-0.1 if left else 0.1), level, f"{spell(name)} ({rank:.2f})",
                   ha="right" if left else "left", va="center", fontsize=8)  # fmt: skip
     for level, (first, last) in enumerate(runs):
         ends = [ranks.iloc[first] - 0.05, ranks.iloc[last] + 0.05]
@@ -384,31 +384,39 @@ def plot_costs(mean, path, *, title):
     """Draw accuracy against size and time a row: teachers, ensemble, students."""
     import matplotlib.pyplot as plt
 
-    shown = [
-        name
-        for name in ("ensemble", "labels_only", "mean", "unified", "calibrated")
-        if name in mean.index
-    ]
-    shown += [name for name in mean.index if name.startswith("teacher_")]
+    looks = {
+        "calibrated": ("C1", "*"), "labels_only": ("C2", "o"), "ensemble": ("C0", "D"),
+    }  # fmt: skip
+    teachers = [name for name in mean.index if name.startswith("teacher_")]
+    looks |= {
+        name: ("0.6", marker)
+        for name, marker in zip(teachers, "s^v<>pXP", strict=False)
+    }
     figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
     for axes, column, label, unit in zip(
         panels, ("bytes", "us_per_row"), ("size (kB)", "time (µs per row)"), (1e3, 1),
         strict=True,
     ):  # fmt: skip
-        for name in shown:
-            kind = 0 if name.startswith("teacher_") else 1 + (name != "ensemble")
-            x, y = mean.loc[name, column] / unit, 100 * mean.loc[name, "accuracy"]
-            axes.scatter(x, y, color=["0.6", "C3", "C0"][kind], zorder=kind, s=25)
-            axes.annotate(
-                name.removeprefix("teacher_"), (x, y), fontsize=7,
-                xytext=(4, 3), textcoords="offset points",
-            )  # fmt: skip
+        for name, (color, marker) in looks.items():
+            if name in mean.index:
+                x, y = mean.loc[name, column] / unit, 100 * mean.loc[name, "accuracy"]
+                size, text = 180 if marker == "*" else 50, spell(name)
+                axes.scatter(x, y, s=size, color=color, marker=marker, label=text)
         axes.set(xscale="log", xlabel=label)
-        axes.margins(x=0.2)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("accuracy (%), mean over sets")
+    panels[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     figure.suptitle(title)
     save(figure, path)
+
+
+def spell(name):
+    """Write the name of a method for a figure.
+
+    >>> spell("teacher_extra_trees"), spell("labels_only")
+    ('extra trees', 'labels only')
+    """
+    return name.removeprefix("teacher_").replace("_", " ")
 
 
 def save(figure, path):
