@@ -402,6 +402,7 @@ METHODS = {
     "unified_temperature_4": partial(distill, temperature=4.0),
     "ensemble_calibrated": fit_calibrated_ensemble,
     "calibrated": calibrate(weighting="uniform"),
+    "calibrated_correctness": calibrate(weighting="correctness"),
     "calibrated_unified": calibrate(weighting="unified"),
     "calibrated_c": calibrate(weighting=ONLY_C),
     "calibrated_in_sample": calibrate(weighting="uniform", answers="in_sample"),

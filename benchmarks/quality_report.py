@@ -38,6 +38,7 @@ COMPARISONS = {
         ("only_a", "mean"),
         ("only_b", "mean"),
         ("only_c", "mean"),
+        ("without_c", "mean"),
         ("without_a", "unified"),
         ("without_b", "unified"),
         ("without_c", "unified"),
@@ -60,6 +61,8 @@ COMPARISONS = {
         ("calibrated_clipped_c", "calibrated"),
         ("calibrated_one_plus_c", "calibrated"),
         ("calibrated_unified", "calibrated"),
+        ("calibrated_correctness", "calibrated"),
+        ("calibrated_correctness", "calibrated_unified"),
         ("calibrated_alpha_0.9", "calibrated"),
         ("calibrated_alpha_1", "calibrated"),
     ],
@@ -77,7 +80,7 @@ COMPARISONS = {
         ("unified_temperature_4", "unified"),
     ],
 }
-STUDENTS = "mean", "calibrated", "calibrated_unified"  # held against the goals
+STUDENTS = "mean", "calibrated", "calibrated_correctness"  # held against the goals
 RANKED = [
     "ensemble", "ensemble_calibrated", "best_teacher", "labels_only", "self_training",
     "pseudo_labels", "best_distilled", "mean_labeled", "mean", "unified", "calibrated",

@@ -116,13 +116,15 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows, see :class:`~sk_ekd.pooling.CalibratedPool`. It needs answers of teachers
         that never saw these rows: those of `cv`, or of teachers fitted on others.
         "auto" is "calibrated" where `cv` fits every teacher, else "mean".
-    weighting : {"unified", "uniform"} or callable, default="unified"
+    weighting : {"correctness", "unified", "uniform"} or callable, \
+            default="correctness"
         How teachers and rows are weighted. "unified" is
-        :class:`~sk_ekd.weighting.UnifiedWeighting`, "uniform" leaves the pool as it
-        is and has no row weights. A callable maps :class:`~sk_ekd.weighting.Rows`, a
-        block of rows, to a non-negative array of shape (n_samples, n_teachers); with a
-        method `scale_rows` like that of `UnifiedWeighting` it sees all row weights once
-        more.
+        :class:`~sk_ekd.weighting.UnifiedWeighting`, the three weights of the method;
+        "correctness" has the two of labeled rows, and lets unlabeled rows weigh one;
+        "uniform" leaves the pool as it is and has no row weights. A callable maps
+        :class:`~sk_ekd.weighting.Rows`, a block of rows, to a non-negative array of
+        shape (n_samples, n_teachers); with a method `scale_rows` like that of
+        `UnifiedWeighting` it sees all row weights once more.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
@@ -233,7 +235,7 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         *,
         cv="prefit",
         pooling="auto",
-        weighting="unified",
+        weighting="correctness",
         alpha=0.5,
         temperature=1.0,
         class_weight=None,

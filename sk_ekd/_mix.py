@@ -67,7 +67,7 @@ def open_weighting(weighting):
 
     Parameters
     ----------
-    weighting : {"unified", "uniform"} or callable
+    weighting : {"correctness", "unified", "uniform"} or callable
         What the caller passed.
 
     Returns
@@ -86,7 +86,7 @@ def ignores_correctness(weighting):
 
     Parameters
     ----------
-    weighting : {"unified", "uniform"} or callable
+    weighting : {"correctness", "unified", "uniform"} or callable
         What the caller passed.
 
     Returns

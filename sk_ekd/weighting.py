@@ -303,4 +303,8 @@ _STRATEGIES = {
     },
 }
 
-WEIGHTINGS = {"unified": UnifiedWeighting(), "uniform": uniform}
+WEIGHTINGS = {
+    "correctness": UnifiedWeighting(unlabeled="uniform"),
+    "unified": UnifiedWeighting(),
+    "uniform": uniform,
+}

@@ -181,7 +181,7 @@ def test_labeled_rows_are_answered_out_of_fold(data):
 # --- Using them ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("weighting", ["unified", "uniform"])
+@pytest.mark.parametrize("weighting", ["correctness", "unified", "uniform"])
 @pytest.mark.parametrize("kind", ["array", "list", "float64", "memmap", "torch"])
 def test_given_answers_are_asked_answers_bit_for_bit(data, tmp_path, kind, weighting):
     X, y, _, teachers = data

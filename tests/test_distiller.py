@@ -133,7 +133,8 @@ def test_column_names_are_kept_and_checked(world):
         distiller.predict(frame[list("fedcba")])
 
 
-def test_weights_that_were_used_can_be_looked_at(world, fitted):
+def test_weights_that_were_used_can_be_looked_at(world):
+    fitted = world.distill(weighting="unified")
     named = dict(fitted.named_teachers_)
     proba = stack_proba(named, world.X, fitted.classes_)
     weight = UnifiedWeighting()(Rows(world.X, world.y, proba))
@@ -144,6 +145,14 @@ def test_weights_that_were_used_can_be_looked_at(world, fitted):
     assert_allclose(fitted.row_weight_[labeled], weight[labeled].sum(axis=1), rtol=1e-6)
     c = disagreement(proba[~labeled].astype(float))
     assert_allclose(fitted.row_weight_[~labeled], c / c.mean(), rtol=1e-5)
+
+
+def test_default_weighs_labeled_rows_by_correctness_and_others_alike(world, fitted):
+    unified = world.distill(weighting="unified")
+    labeled = world.y >= 0
+    assert_array_equal(fitted.row_weight_[labeled], unified.row_weight_[labeled])
+    assert_array_equal(fitted.teacher_weight_, unified.teacher_weight_)
+    assert_array_equal(fitted.row_weight_[~labeled], 1)
 
 
 def test_teacher_accuracy_is_that_on_the_labeled_rows(world, fitted):
@@ -489,11 +498,11 @@ def test_fitted_student_with_validation_pickles_and_trains_on(world):
 def test_bare_ensemble_stands_for_its_members(world):
     forest = RandomForestClassifier(7, max_depth=4, random_state=0)
     forest.fit(world.X, world.truth)
-    members = world.distill(teachers=forest)
+    members = world.distill(teachers=forest, weighting="unified")
     assert len(members.teachers_) == 7
     assert members.teachers is forest
     assert members.row_weight_[world.y < 0].std() > 0.1  # trees disagree
-    alone = world.distill(teachers=[forest])
+    alone = world.distill(teachers=[forest], weighting="unified")
     assert len(alone.teachers_) == 1
     assert_allclose(alone.row_weight_[world.y < 0], 1)
     # their mean is the forest

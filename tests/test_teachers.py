@@ -738,7 +738,7 @@ def test_unfitted_teachers_are_cloned(data, partly):
 
 
 @pytest.mark.parametrize("cv", ["prefit", 3])
-@pytest.mark.parametrize("weighting", ["unified", "uniform"])
+@pytest.mark.parametrize("weighting", ["correctness", "unified", "uniform"])
 def test_block_size_does_not_matter(data, partly, monkeypatch, cv, weighting):
     X, y = data
     teachers = [
