@@ -84,7 +84,7 @@ STUDENTS = "mean", "calibrated", "calibrated_correctness"  # held against the go
 RANKED = [
     "ensemble", "ensemble_calibrated", "best_teacher", "labels_only", "self_training",
     "pseudo_labels", "best_distilled", "mean_labeled", "mean", "unified", "calibrated",
-    "calibrated_c",
+    "calibrated_correctness",
 ]  # fmt: skip
 
 
@@ -480,8 +480,9 @@ def write_budget(table, title, folder, stem):
     lines = [f"## {title}", "", show_summary(mean), ""]
     plot_costs(mean, folder / f"{stem}_costs.png", title=title)
     lines += [f"![]({stem}_costs.png)", ""]
-    scores = table.groupby(["set", "method"])["accuracy"].mean().unstack()
-    scores = scores[[name for name in RANKED if name in scores]].dropna()
+    scores = table.pivot(index=["set", "seed"], columns="method", values="accuracy")
+    ranked = [name for name in RANKED if name in scores]
+    scores = scores[ranked].dropna().groupby("set").mean()  # of the same seeds
     if scores.shape[0] > 1 and scores.shape[1] > 1:
         plot_ranks(scores, folder / f"{stem}_ranks.png", title=f"accuracy, {title}")
         lines += [f"![]({stem}_ranks.png)", ""]
