@@ -12,7 +12,6 @@ import pandas as pd
 # _fit_context is private in scikit-learn, and what its own estimators check their
 # parameters with before a fit
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import (
@@ -40,6 +39,7 @@ from ._ask import (
 from ._frames import warn_of_scikit_learn
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
 from ._mix import (
+    find_unseen,
     fit_pool,
     ignores_correctness,
     mix_blocks,
@@ -62,12 +62,13 @@ from ._student import (
     student_proba,
     update_student,
 )
-from ._training import is_prefit, read_training
+from ._training import holds_fitted, is_prefit, read_training
 from .pooling import POOLINGS, MeanPool
 from .students import default_student
 from .weighting import WEIGHTINGS
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
+MOST_UNSEEN = 0.05  # share of labels that no fold has seen, beyond which pools suffer
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
 MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
 
@@ -115,7 +116,10 @@ class EnsembleDistiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "calibrated" gives each one weight and one temperature, fitted on the labeled
         rows, see :class:`~sk_ekd.pooling.CalibratedPool`. It needs answers of teachers
         that never saw these rows: those of `cv`, or of teachers fitted on others.
-        "auto" is "calibrated" where `cv` fits every teacher, else "mean".
+        "auto" is "calibrated" where `cv` fits every teacher, and the folds have seen
+        the classes of nearly all labeled rows, else "mean". Of given answers
+        (`teacher_proba`) `cv` says how they were made: pass ``cv=5`` with those that
+        are out of fold, also where `teachers` is None.
     weighting : {"correctness", "unified", "uniform"} or callable, \
             default="correctness"
         How teachers and rows are weighted. "unified" is
@@ -339,7 +343,8 @@ default=None
             Labeled and unlabeled rows; best in random order, thousands in a chunk.
         y : array-like of shape (n_samples,)
             Labels; `unlabeled_label` or a missing value where unknown. Any chunk may
-            have no labeled row, or no unlabeled one.
+            have no labeled row, but for the first where `cv` fits teachers on it, or no
+            unlabeled one.
         classes : array-like of shape (n_classes,), default=None
             All classes, sorted; later calls may leave it out. None in the first: the
             parameter `classes`, else the labels in `y` and the teachers' classes.
@@ -359,8 +364,9 @@ default=None
         -----
         What a whole `fit` would know of all rows is known of a chunk only: the mean
         disagreement of the teachers, to which the unlabeled rows' weights are scaled,
-        is the chunk's; a student's preprocessing and a calibrated pool are fitted on
-        the first chunk; with `cv`, so are the teachers, on its labeled rows, and they
+        is the chunk's; a student's preprocessing and the pool are chosen and fitted on
+        the first chunk (without labels in it, "auto" is the mean for good); with `cv`,
+        so are the teachers, on its labeled rows, and they
         answer for all later chunks.
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
@@ -623,8 +629,10 @@ default=None
             shape = len(names), len(self.classes_)
             if pool is None:
                 pool = open_pool(self.pooling, honest=_are_honest(asked, rows))
-                if answers is None and not isinstance(pool, MeanPool):
-                    answers = ask_labeled(ask, rows, shape)
+                if not isinstance(pool, MeanPool):
+                    if answers is None:
+                        answers = ask_labeled(ask, rows, shape)
+                    pool = self._check_pool(pool, answers, rows)
                 fit_pool(pool, answers, rows, shape)
             self.pool_ = pool
             if answers is not None:
@@ -639,6 +647,25 @@ default=None
             asking.call_on_fit_task_end(estimator=self)
         self._keep_weights(mix, rows, names)
         return mix
+
+    def _check_pool(self, pool, answers, rows):
+        """Return the pool, or the mean where "auto" has too little to calibrate by."""
+        unseen, share = find_unseen(answers, rows)
+        if share <= MOST_UNSEEN:
+            return pool
+        given_up = isinstance(self.pooling, str) and self.pooling == "auto"
+        taken = (
+            "so that the plain mean is taken" if given_up else "and the pool suffers"
+        )
+        warnings.warn(
+            f"On {share:.0%} of the labeled rows, no teacher gives any probability to "
+            f"the label, of class {self.classes_[unseen].tolist()}, {taken}: the part "
+            "of the rows that they were fitted on lacks the class. Use stratified "
+            "folds, label more rows of it, or set pooling='mean'.",
+            UserWarning,
+            stacklevel=6,  # the caller of fit, outside of its two decorators
+        )
+        return MeanPool() if given_up else pool
 
     def _plan(self, asked, rows, seed):
         """Fit the teachers if need be -> names, how to ask, (n_labeled, t, c)."""
@@ -697,9 +724,10 @@ default=None
                 f"{accuracy[strange].round(3).to_dict()}: are their labels encoded "
                 "like those in y?"
             )
-        frozen = [isinstance(teacher, FrozenEstimator) for teacher in self.teachers_]
+        frozen = [holds_fitted(teacher) for teacher in self.teachers_]
         fitted = accuracy[is_prefit(cv) | np.array(frozen or [False] * len(accuracy))]
-        perfect = fitted[fitted > ALL_BUT_PERFECT]
+        perfect = fitted if self.teachers_ else accuracy  # who made given answers?
+        perfect = perfect[perfect > ALL_BUT_PERFECT]
         if len(perfect) and pooled_here and not isinstance(self.pool_, MeanPool):
             self._warn(
                 "The pool was fitted on labeled rows on which these teachers are all "
@@ -835,8 +863,8 @@ class _Asked(NamedTuple):
 
 def _are_honest(asked, rows):
     """Return whether no teacher saw the labeled rows that it answers."""
-    frozen = [isinstance(t, FrozenEstimator) for t in asked.teachers.values()]
-    return (rows.y >= 0).any() and not is_prefit(asked.cv) and not any(frozen)
+    fitted = any(map(holds_fitted, asked.teachers.values()))
+    return (rows.y >= 0).any() and not is_prefit(asked.cv) and not fitted
 
 
 def _numbered(teacher_proba):

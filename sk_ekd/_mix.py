@@ -41,6 +41,32 @@ def open_pool(pooling, *, honest):
     return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
 
+def find_unseen(answers, rows):
+    """Return the classes whose labels no teacher gives any probability.
+
+    Their rows were answered by clones that saw no row of the class. A pool takes that
+    for certainty, and softens teachers that know the class once they are refitted.
+
+    Parameters
+    ----------
+    answers : ndarray of shape (n_labeled, n_teachers, n_classes)
+        Answers to the labeled rows.
+    rows : TrainingRows
+        Labeled and unlabeled rows.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_unseen,)
+        Indices of classes.
+    share : float
+        Share of the labeled rows that are of these classes.
+    """
+    y = rows.y[rows.y >= 0]
+    known = answers[np.arange(len(y)), :, y].any(axis=1)  # (n_labeled,)
+    unseen = np.setdiff1d(y, y[known])
+    return unseen, float(np.isin(y, unseen).mean()) if len(y) else 0.0
+
+
 def fit_pool(pool, answers, rows, shape):
     """Fit the pool to the labeled rows; the mean has nothing to learn from them.
 

@@ -47,6 +47,27 @@ def is_prefit(cv):
     return isinstance(cv, str)
 
 
+def holds_fitted(teacher):
+    """Return whether a teacher is fitted before, or has a part that is.
+
+    Parameters
+    ----------
+    teacher : classifier
+        What `cv` would fit a clone of.
+
+    Returns
+    -------
+    fitted : bool
+        Whether it is a classifier in a ``FrozenEstimator``, or has one in a Pipeline, a
+        Voting and the like. A frozen transformer has learned no label.
+    """
+    parts = teacher.get_params().values() if hasattr(teacher, "get_params") else ()
+    return any(
+        isinstance(part, FrozenEstimator) and hasattr(part, "classes_")
+        for part in (teacher, *parts)
+    )
+
+
 def read_training(
     X, y, sample_weight, teachers, *, cv, classes, unlabeled_label, n_columns=None
 ):

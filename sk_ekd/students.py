@@ -103,6 +103,10 @@ def default_student(X, *, decay=True, verbose=0):
     0.001
     """
     n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+    if not n_samples:
+        raise ValueError(
+            "X must have at least 1 row to choose a student by, got 0 rows."
+        )
     batch_size = int(np.clip(2 ** np.ceil(np.log2(n_samples / 64)), 16, 512))
     max_epochs = int(np.clip(2000 * batch_size / n_samples, 20, 200))
     lr = 2.5e-3 * (batch_size / 16) ** 0.5

@@ -962,6 +962,66 @@ def test_default_calibrates_answers_out_of_fold_only(world):
     assert isinstance(mixed.pool_, MeanPool)
 
 
+def by_class(world):
+    """Return positions of labeled rows of all classes, sorted by class, then others."""
+    labeled = [np.flatnonzero(world.truth == c)[:20] for c in range(3)]
+    first = np.concatenate(labeled)
+    return np.concatenate([first, np.setdiff1d(np.arange(len(world.X)), first)])
+
+
+def test_folds_that_lack_a_class_leave_the_default_pool_at_the_mean(world):
+    # else labels that no fold has seen drive the temperatures to their bound
+    order = by_class(world)
+    X, y = world.X[order], np.where(np.arange(len(order)) < 60, world.truth[order], -1)
+    teachers = [GaussianNB(), DecisionTreeClassifier(random_state=0)]
+    with pytest.warns(UserWarning, match=r"no teacher .* class.*stratified"):
+        found = world.distill(X=X, y=y, teachers=teachers, cv=KFold(3))
+    assert isinstance(found.pool_, MeanPool)
+    with pytest.warns(UserWarning, match=r"no teacher .* class.*stratified"):
+        forced = world.distill(
+            X=X, y=y, teachers=teachers, cv=KFold(3), pooling="calibrated"
+        )
+    assert isinstance(forced.pool_, CalibratedPool)
+
+
+def test_one_class_that_no_fold_has_seen_among_many_rows_does_not_matter(world):
+    y = np.where(world.truth == 2, -1, world.truth)
+    y[np.flatnonzero(world.truth == 2)[0]] = 2  # one row of more than two hundred
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        found = world.distill(y=y, teachers=[GaussianNB()], cv=3)
+    assert isinstance(found.pool_, CalibratedPool)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        make_pipeline,
+        lambda frozen: VotingClassifier([("frozen", frozen)], voting="soft"),
+        lambda frozen: make_pipeline(StandardScaler(), make_pipeline(frozen)),
+    ],
+)
+def test_frozen_teacher_in_another_is_not_taken_for_honest(world, wrap):
+    seen = DecisionTreeClassifier(random_state=0).fit(world.X, world.truth)
+    teachers = [wrap(FrozenEstimator(seen)), GaussianNB()]
+    assert isinstance(world.distill(teachers=teachers, cv=3).pool_, MeanPool)
+
+
+def test_frozen_scaler_does_not_matter(world):
+    scaler = FrozenEstimator(StandardScaler().fit(world.X))
+    found = world.distill(teachers=[make_pipeline(scaler, GaussianNB())], cv=3)
+    assert isinstance(found.pool_, CalibratedPool)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_given_answers_that_are_all_but_perfect_are_warned_of(world, named):
+    tree = DecisionTreeClassifier(random_state=0)
+    answers = ask_teachers([clone(tree).fit(world.X, world.truth)], world.X)
+    distiller = EnsembleDistiller([tree] if named else None, make_net(), cv=3)
+    with pytest.warns(UserWarning, match=r"pool was fitted.*: 1\.0"):
+        distiller.fit(world.X, world.y, teacher_proba=answers)
+
+
 @pytest.mark.parametrize("cv", ["prefit", 3])
 def test_default_pool_without_labels_is_the_mean(world, cv):
     answers = ask_teachers(world.teachers, world.X)

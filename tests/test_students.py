@@ -138,6 +138,11 @@ def test_length_of_training_is_sane(n_samples):
     assert net.batch_size & (net.batch_size - 1) == 0  # a power of two
 
 
+def test_student_for_no_rows_is_an_error():
+    with pytest.raises(ValueError, match="0 rows"):
+        default_student(np.empty((0, 3)))
+
+
 def test_more_rows_never_mean_smaller_batches_lower_rates_or_more_epochs():
     nets = [default_student(np.zeros((2**k, 1)))["net"] for k in range(18)]
     assert (np.diff([net.batch_size for net in nets]) >= 0).all()
