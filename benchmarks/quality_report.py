@@ -67,10 +67,10 @@ COMPARISONS = {
         ("calibrated_alpha_1", "calibrated"),
     ],
     "other distillers": [
-        ("calibrated", "autogluon_distilled"),
+        ("calibrated_correctness", "autogluon_distilled"),
         ("ensemble", "autogluon"),
         ("mean", "tabtune_distilled"),
-        ("calibrated", "tabtune_distilled"),
+        ("calibrated_correctness", "tabtune_distilled"),
     ],
     "alpha (0.5) and temperature (1)": [
         ("unified_alpha_0.1", "unified"),
@@ -208,7 +208,7 @@ def compare(table, measure="accuracy"):
                 }
             )
     found = pd.DataFrame(lines)
-    return found.assign(p=holm(found["p"])) if len(found) else found
+    return found.assign(p_holm=holm(found["p"])) if len(found) else found
 
 
 def show_comparisons(found, *, scale, digits):
@@ -219,7 +219,8 @@ def show_comparisons(found, *, scale, digits):
         f"{middle:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
         for middle, low, high in numbers.itertuples(index=False)
     ]
-    shown["p (Holm)"] = found["p"].map("{:.3f}".format)
+    shown["p"] = found["p"].map("{:.3f}".format)
+    shown["p (Holm)"] = found["p_holm"].map("{:.3f}".format)
     shown["sets higher/tie/lower"] = [
         f"{a}/{b}/{c}"
         for a, b, c in zip(found["higher"], found["tie"], found["lower"], strict=True)
@@ -272,14 +273,16 @@ def by_set(table):
 
 # --- Goals ----------------------------------------------------------------------------
 
-RIVALS = "labels_only", "pseudo_labels", "mean", "autogluon_distilled"
-RIVALS += ("tabtune_distilled",)
+RIVALS = [
+    "labels_only", "pseudo_labels", "mean", "autogluon_distilled", "tabtune_distilled",
+]  # fmt: skip
 
 
 def goals(table, student):
     """Say how far a student reached the goals, at one budget -> dict of str to str.
 
-    On the sets that nothing was chosen on; the seeds of a set are averaged first.
+    On the sets that the student was not chosen on; the seeds of a set are averaged
+    first.
     """
     table = table[~table["set"].isin(datasets.CHOSEN_ON)]
     by_set = table.groupby(["method", "set"]).mean(numeric_only=True)
@@ -444,6 +447,7 @@ def write(csv, folder):
     lines = ["# Quality", "", describe(table), ""]
     for measure, scale, unit, digits, linear_to in (
         ("accuracy", 100, " (points)", 2, None),
+        ("roc_auc", 100, " (points)", 2, None),
         ("log_loss", 1, "", 3, 0.03),
     ):
         found = {budget: compare(rows, measure) for budget, rows in budgets.items()}
@@ -465,7 +469,7 @@ def write(csv, folder):
         if name in set(rows["method"])
     }
     if reached:
-        lines += ["## Goals, on the sets that nothing was chosen on", ""]
+        lines += ["## Goals, on the sets that the student was not chosen on", ""]
         lines += [pd.DataFrame(reached).fillna("").to_markdown(), ""]
     for budget, rows in budgets.items():
         lines += write_budget(rows, f"{budget:.1%} labeled", folder, f"{stem}_{budget}")
@@ -474,15 +478,35 @@ def write(csv, folder):
     return path
 
 
+def of_common_units(table, methods):
+    """Return the results of methods, of the sets and seeds that all of them have.
+
+    >>> units = {"set": "iris", "seed": [0, 1, 0], "method": ["a", "a", "b"]}
+    >>> of_common_units(pd.DataFrame(units), ["a", "b"])
+        set  seed method
+    0  iris     0      a
+    2  iris     0      b
+    """
+    table = table[table["method"].isin(methods)]
+    count = table.groupby(["set", "seed"])["method"].transform("nunique")
+    return table[count == table["method"].nunique()]
+
+
 def write_budget(table, title, folder, stem):
     """Write averages, ranks, costs and sets of one label budget -> lines."""
-    mean = summarize(table)
+    everywhere = table.groupby("method")["set"].nunique() == table["set"].nunique()
+    methods = list(everywhere.index[everywhere])
+    mean = summarize(of_common_units(table, methods))
     lines = [f"## {title}", "", show_summary(mean), ""]
+    others = [name for name in everywhere.index if name not in methods]
+    if others:
+        beside = ["ensemble", "labels_only", *STUDENTS, *others]
+        lines += ["Where other distillers were run:", ""]
+        lines += [show_summary(summarize(of_common_units(table, beside))), ""]
     plot_costs(mean, folder / f"{stem}_costs.png", title=title)
     lines += [f"![]({stem}_costs.png)", ""]
-    scores = table.pivot(index=["set", "seed"], columns="method", values="accuracy")
-    ranked = [name for name in RANKED if name in scores]
-    scores = scores[ranked].dropna().groupby("set").mean()  # of the same seeds
+    ranked = of_common_units(table, RANKED)
+    scores = ranked.groupby(["set", "method"])["accuracy"].mean().unstack()
     if scores.shape[0] > 1 and scores.shape[1] > 1:
         plot_ranks(scores, folder / f"{stem}_ranks.png", title=f"accuracy, {title}")
         lines += [f"![]({stem}_ranks.png)", ""]
@@ -493,7 +517,9 @@ def describe(table):
     """Say what the results hold."""
     seeds = table.groupby(["set", "budget"])["seed"].nunique()
     return (
-        f"{table['set'].nunique()} sets, {table['budget'].nunique()} label budgets, "
+        "Averages are of the seeds that all methods of a table have, differences of "
+        f"all that both have. {table['set'].nunique()} sets, "
+        f"{table['budget'].nunique()} label budgets, "
         f"{seeds.min()} to {seeds.max()} seeds, {table['method'].nunique()} methods, "
         f"{len(table):,} results. Difference: mean over sets [95 % bootstrap interval "
         f"over sets and seeds]; p: Wilcoxon's signed-rank test over sets, Holm's "

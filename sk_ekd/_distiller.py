@@ -366,8 +366,7 @@ default=None
         disagreement of the teachers, to which the unlabeled rows' weights are scaled,
         is the chunk's; a student's preprocessing and the pool are chosen and fitted on
         the first chunk (without labels in it, "auto" is the mean for good); with `cv`,
-        so are the teachers, on its labeled rows, and they
-        answer for all later chunks.
+        so are the teachers, on its labeled rows, and they answer for all later chunks.
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student stay those of the first (for another learning rate,
@@ -653,7 +652,7 @@ default=None
         unseen, share = find_unseen(answers, rows)
         if share <= MOST_UNSEEN:
             return pool
-        given_up = isinstance(self.pooling, str) and self.pooling == "auto"
+        given_up = self.pooling == "auto"
         taken = (
             "so that the plain mean is taken" if given_up else "and the pool suffers"
         )

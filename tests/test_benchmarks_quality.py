@@ -290,7 +290,7 @@ def test_summary_states_retention_and_recovered_share(report):
     assert mean["recovered"].tolist() == pytest.approx([1, 0, 0.75])
 
 
-def test_goals_are_those_of_the_sets_that_nothing_was_chosen_on(report):
+def test_goals_are_those_of_the_sets_that_the_student_was_not_chosen_on(report):
     table = results(
         ensemble=[(0.8, 0.8), (0.6, 0.6), (0.9, 0.9)],
         labels_only=[(0.7, 0.7), (0.6, 0.6), (0.1, 0.1)],

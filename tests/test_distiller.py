@@ -962,17 +962,12 @@ def test_default_calibrates_answers_out_of_fold_only(world):
     assert isinstance(mixed.pool_, MeanPool)
 
 
-def by_class(world):
-    """Return positions of labeled rows of all classes, sorted by class, then others."""
-    labeled = [np.flatnonzero(world.truth == c)[:20] for c in range(3)]
-    first = np.concatenate(labeled)
-    return np.concatenate([first, np.setdiff1d(np.arange(len(world.X)), first)])
-
-
 def test_folds_that_lack_a_class_leave_the_default_pool_at_the_mean(world):
     # else labels that no fold has seen drive the temperatures to their bound
-    order = by_class(world)
-    X, y = world.X[order], np.where(np.arange(len(order)) < 60, world.truth[order], -1)
+    first = [np.flatnonzero(world.truth == c)[:20] for c in range(3)]  # a fold each
+    labeled = np.concatenate(first)
+    order = np.concatenate([labeled, np.setdiff1d(np.arange(400), labeled)])
+    X, y = world.X[order], np.where(np.arange(400) < 60, world.truth[order], -1)
     teachers = [GaussianNB(), DecisionTreeClassifier(random_state=0)]
     with pytest.warns(UserWarning, match=r"no teacher .* class.*stratified"):
         found = world.distill(X=X, y=y, teachers=teachers, cv=KFold(3))
