@@ -169,6 +169,7 @@ def test_the_whole_path_and_what_a_second_run_adds(
     assert "| mean     | labels_only" in text
     assert {file.name for file in (tmp_path / "report").iterdir()} == {
         "quality.md", "quality_accuracy.png", "quality_log_loss.png",
+        "quality_roc_auc.png",
         "quality_0.1_costs.png", "quality_0.1_ranks.png",
     }  # fmt: skip
 
