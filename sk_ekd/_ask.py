@@ -100,7 +100,7 @@ def ask_teachers(
     """
     if teachers is None:
         raise ValueError("`teachers` is None: pass classifiers to ask.")
-    teachers, read = open_teachers(teachers, cv, stacklevel=4)
+    teachers, read = open_teachers(teachers, cv)
     rows, classes = read_training(
         X, y, sample_weight, teachers,
         cv=cv, classes=classes, unlabeled_label=unlabeled_label,
@@ -134,7 +134,7 @@ def ask_teachers(
         return _write(fill, out, shape)
 
 
-def open_teachers(teachers, cv, *, stacklevel):
+def open_teachers(teachers, cv):
     """Return named teachers, and how X is read once for all of them.
 
     Parameters
@@ -143,8 +143,6 @@ def open_teachers(teachers, cv, *, stacklevel):
         The teachers, as the caller passed them.
     cv : "prefit", int, splitter or iterable
         Whether they are fitted.
-    stacklevel : int
-        That of a warning; 3 is the line that calls this function.
 
     Returns
     -------
@@ -166,7 +164,7 @@ def open_teachers(teachers, cv, *, stacklevel):
             "have it fitted as one teacher. (A bare ensemble stands for its fitted "
             "members, with cv='prefit'.)"
         )
-    return open_ensemble(teachers, stacklevel=stacklevel)
+    return open_ensemble(teachers)
 
 
 def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state, verbose):

@@ -36,6 +36,7 @@ from ._ask import (
     plan_blocks,
     remember,
 )
+from ._compat import warn
 from ._frames import warn_of_scikit_learn
 from ._labels import as_column, check_one_kind, encode_labels, read_labels
 from ._mix import (
@@ -501,8 +502,7 @@ default=None
                     f"cv={cv!r} fits the teachers in the first call, which came with "
                     "`teacher_proba` instead: pass it in every call."
                 )
-        # 7: the caller of fit, outside of its two decorators
-        teachers, read = open_teachers(teachers, cv, stacklevel=7)
+        teachers, read = open_teachers(teachers, cv)
         n_columns = None
         if teacher_proba is not None:
             teacher_proba = check_teacher_proba(
@@ -656,13 +656,11 @@ default=None
         taken = (
             "so that the plain mean is taken" if given_up else "and the pool suffers"
         )
-        warnings.warn(
+        warn(
             f"On {share:.0%} of the labeled rows, no teacher gives any probability to "
             f"the label, of class {self.classes_[unseen].tolist()}, {taken}: the part "
             "of the rows that they were fitted on lacks the class. Use stratified "
-            "folds, label more rows of it, or set pooling='mean'.",
-            UserWarning,
-            stacklevel=6,  # the caller of fit, outside of its two decorators
+            "folds, label more rows of it, or set pooling='mean'."
         )
         return MeanPool() if given_up else pool
 
@@ -746,8 +744,7 @@ default=None
 
     def _warn(self, message):
         if not self._warned:
-            # 6: the caller of fit, outside of its two decorators
-            warnings.warn(message, UserWarning, stacklevel=6)
+            warn(message)
         self._warned = True
 
     def get_params(self, deep=True):
@@ -829,7 +826,7 @@ default=None
             warnings.simplefilter("ignore")
             teachers = getattr(self, "named_teachers_", None)
             if not teachers:
-                teachers, _ = open_teachers(self.teachers, self.cv, stacklevel=1)
+                teachers, _ = open_teachers(self.teachers, self.cv)
             # of a member, the model that it is
             models = {k: getattr(t, "model", t) for k, t in teachers.items()}
             shown = models

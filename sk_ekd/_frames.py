@@ -2,10 +2,10 @@
 
 import contextlib
 import sys
-import warnings
 
 import numpy as np
 
+from ._compat import warn
 from ._labels import as_column, read_labels
 
 
@@ -33,14 +33,12 @@ def warn_of_scikit_learn(unlabeled_label, own):
                 break
     else:
         return
-    warnings.warn(
+    warn(
         f"scikit-learn takes {unlabeled_label!r}, the mark of an unknown label, for a "
         "class here: folds are stratified by it, and every scorer but the default "
         "counts these rows as errors. To a search or cross-validation pass "
         "cv=SemiSupervisedSplit(5) from sk_ekd.model_selection, to a meta-estimator "
-        "labeled rows only. (If it is a class, set unlabeled_label=None.)",
-        UserWarning,
-        stacklevel=5,
+        "labeled rows only. (If it is a class, set unlabeled_label=None.)"
     )
 
 

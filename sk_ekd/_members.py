@@ -1,7 +1,6 @@
 """Open a fitted ensemble: its members as teachers that speak the ensemble's labels."""
 
 import copy
-import warnings
 from functools import partial
 
 import numpy as np
@@ -20,8 +19,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._compat import warn
 
-def open_ensemble(ensemble, *, stacklevel=2):
+
+def open_ensemble(ensemble):
     """Return the members of a fitted ensemble, and what reads rows for all of them.
 
     Parameters
@@ -29,8 +30,6 @@ def open_ensemble(ensemble, *, stacklevel=2):
     ensemble : fitted classifier
         A forest, or a Bagging, Voting, Stacking or CalibratedClassifierCV, bare or in a
         ``FrozenEstimator``; any other classifier is one teacher.
-    stacklevel : int, default=2
-        That of a warning; 2 is the line that calls this function.
 
     Returns
     -------
@@ -57,7 +56,7 @@ def open_ensemble(ensemble, *, stacklevel=2):
         if isinstance(thawed, kind):
             _check_is_fitted(thawed, fitted)
             _check_one_output(thawed)
-            _warn_of_weights(thawed, stacklevel + 1)  # one frame deeper
+            _warn_of_weights(thawed)
             return open_kind(thawed)
     return {type(ensemble).__name__.lower(): ensemble}, _as_given
 
@@ -274,13 +273,11 @@ def _check_one_output(ensemble):
         )
 
 
-def _warn_of_weights(ensemble, stacklevel):
+def _warn_of_weights(ensemble):
     weights = getattr(ensemble, "weights", None)  # of a VotingClassifier
     if weights is not None and np.ptp(weights) > 0:
-        warnings.warn(
+        warn(
             f"`weights` of the {type(ensemble).__name__} are not used: its members are "
             "teachers that count as equals. Pass it in a list, to have it answer as "
-            "one teacher with its weights.",
-            UserWarning,
-            stacklevel=stacklevel,
+            "one teacher with its weights."
         )

@@ -1,7 +1,6 @@
 """Train a skorch net on soft targets, and ask it."""
 
 import inspect
-import warnings
 from contextlib import contextmanager
 from functools import partial
 from math import prod
@@ -20,6 +19,7 @@ from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
+from ._compat import warn
 from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
 from ._loss import LossTerms, matching_loss, pack_rows
 from ._matrix import FLOAT32, as_matrix
@@ -381,12 +381,10 @@ def _check_nonlinearity(net, output):
             "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss."
         )
     if isinstance(criterion, nn.CrossEntropyLoss) and is_proba:
-        warnings.warn(
+        warn(
             "The student's module seems to end in a softmax, but CrossEntropyLoss "
             "expects logits and applies its own: the student will be far too unsure. "
-            "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
-            UserWarning,
-            stacklevel=9,  # the caller of EnsembleDistiller.fit
+            "Drop the softmax, or set criterion=torch.nn.NLLLoss."
         )
 
 
@@ -422,11 +420,10 @@ def _shorten_history(net):
     )
     last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
     if not np.isfinite(last):
-        warnings.warn(
+        warn(
             f"The student's training diverged: its last train_loss is {last}. "
             f"Lower its lr (now {net.lr}) or scale its inputs.",
             ConvergenceWarning,
-            stacklevel=6,  # the caller of EnsembleDistiller.fit
         )
     for epoch in net.history:
         epoch["batches"].clear()
