@@ -197,7 +197,7 @@ def fit_or_keep(teachers, rows, classes, cv, *, n_jobs, random_state, verbose):
     """
     if is_prefit(cv):
         return teachers, None
-    known = np.flatnonzero(rows.y >= 0)
+    known = np.flatnonzero(rows.labeled)
     y, weight = rows.y[known], rows.sample_weight[known]
     start = time.monotonic()
     fitted = fit_teachers(
@@ -237,7 +237,7 @@ def plan_blocks(rows, shape, *, labeled_first):
     """
     parts = [np.arange(len(rows.y))]
     if labeled_first:
-        parts = [np.flatnonzero(rows.y >= 0), np.flatnonzero(rows.y < 0)]
+        parts = [np.flatnonzero(rows.labeled), np.flatnonzero(~rows.labeled)]
     return [block for part in parts for block in _split(part, shape, rows.X)]
 
 
@@ -295,7 +295,7 @@ def ask_labeled(ask, rows, shape):
     -------
     answers : ndarray of shape (n_labeled, n_teachers, n_classes), dtype float32
     """
-    known = np.flatnonzero(rows.y >= 0)
+    known = np.flatnonzero(rows.labeled)
     empty = np.empty((0, *shape), dtype=np.float32)
     blocks = _split(known, shape, rows.X)
     return np.concatenate([empty, *(ask(index)[1] for index in blocks)])
@@ -318,10 +318,10 @@ def remember(ask, rows, answers):
     ask : callable
         The same, for blocks of either labeled or unlabeled rows.
     """
-    order = (rows.y >= 0).cumsum() - 1  # of a labeled row among the labeled rows
+    order = rows.labeled.cumsum() - 1  # of a labeled row among the labeled rows
 
     def ask_or_remember(index):
-        if rows.y[index[0]] >= 0:
+        if rows.labeled[index[0]]:
             return take_rows(rows.X, index), answers[order[index]]
         return ask(index)
 

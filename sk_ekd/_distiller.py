@@ -38,7 +38,13 @@ from ._ask import (
 )
 from ._compat import warn
 from ._frames import warn_of_scikit_learn
-from ._labels import as_column, check_one_kind, encode_labels, read_labels
+from ._labels import (
+    UNLABELED,
+    as_column,
+    check_one_kind,
+    encode_labels,
+    read_labels,
+)
 from ._mix import (
     find_unseen,
     fit_pool,
@@ -567,7 +573,7 @@ default=None
             )
 
     def _check_labels_to_learn(self, rows):
-        if self.alpha == 0 and not (rows.y >= 0).any():
+        if self.alpha == 0 and not rows.labeled.any():
             raise ValueError(
                 "alpha=0 learns from labels only, but y has no labeled row: raise "
                 "`alpha`, or label some rows."
@@ -597,7 +603,7 @@ default=None
 
     def _weigh_classes(self, rows):
         """Multiply sample weights by class weights -> (n,)."""
-        weight, labeled = rows.sample_weight.copy(), rows.y >= 0
+        weight, labeled = rows.sample_weight.copy(), rows.labeled
         y = rows.y[labeled]
         if self.class_weight == "balanced" and len(y):
             # not scikit-learn's: a row of weight two counts as two here
@@ -686,16 +692,16 @@ default=None
 
     def _take_labeled(self, rows):
         """Return the labeled rows and their labels, None where there are none."""
-        known = np.flatnonzero(rows.y >= 0)
+        known = np.flatnonzero(rows.labeled)
         if not len(known):
             return None, None
         return take_rows(rows.X, known), self.classes_[rows.y[known]]
 
     def _check_something_to_learn(self, mix, rows):
-        uses_labels = self.alpha < 1 and (rows.y >= 0).any()
+        uses_labels = self.alpha < 1 and rows.labeled.any()
         if not uses_labels and not mix.row_weight.any():
             why, cure = "alpha=1 learns from the teachers only", "lower `alpha`"
-            if (rows.y < 0).all():
+            if not rows.labeled.any():
                 why, cure = "y has no labeled row", "label some rows"
             raise ValueError(
                 f"{why}, but the weighting gives every row a weight of zero: {cure}, "
@@ -707,7 +713,7 @@ default=None
         self.row_weight_ = np.zeros(rows.n_samples)
         self.row_weight_[rows.index] = mix.row_weight
         self.teacher_weight_ = pd.DataFrame(
-            mix.teacher_weight, index=rows.index[rows.y >= 0], columns=names
+            mix.teacher_weight, index=rows.index[rows.labeled], columns=names
         )
         self.teacher_accuracy_ = pd.Series(mix.teacher_accuracy, index=names)
 
@@ -860,7 +866,7 @@ class _Asked(NamedTuple):
 def _are_honest(asked, rows):
     """Return whether no teacher saw the labeled rows that it answers."""
     fitted = any(map(holds_fitted, asked.teachers.values()))
-    return (rows.y >= 0).any() and not is_prefit(asked.cv) and not fitted
+    return rows.labeled.any() and not is_prefit(asked.cv) and not fitted
 
 
 def _numbered(teacher_proba):
@@ -885,7 +891,7 @@ def _hold_out(rows, fraction, alpha, seed):
     """
     if fraction is None:
         return rows, None
-    label_weight = (1 - alpha) * rows.label_weight * (rows.y >= 0)
+    label_weight = (1 - alpha) * rows.label_weight * (rows.y != UNLABELED)
     weighs = np.flatnonzero(label_weight + alpha * rows.weight > 0)
     order = check_random_state(seed).permutation(weighs)
     order = order[np.argsort(rows.y[order], kind="stable")]

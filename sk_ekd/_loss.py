@@ -9,7 +9,8 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
-UNLABELED = -1
+from ._labels import UNLABELED
+
 BLOCK_ROWS = 2**16  # whose entropy is computed at once
 
 

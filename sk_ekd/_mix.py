@@ -61,7 +61,7 @@ def find_unseen(answers, rows):
     share : float
         Share of the labeled rows that are of these classes.
     """
-    y = rows.y[rows.y >= 0]
+    y = rows.y[rows.labeled]
     known = answers[np.arange(len(y)), :, y].any(axis=1)  # (n_labeled,)
     unseen = np.setdiff1d(y, y[known])
     return unseen, float(np.isin(y, unseen).mean()) if len(y) else 0.0
@@ -84,7 +84,7 @@ def fit_pool(pool, answers, rows, shape):
     if isinstance(pool, MeanPool):
         pool.fit(np.empty((0, *shape)))
         return
-    known = rows.y >= 0
+    known = rows.labeled
     pool.fit(answers, rows.y[known], rows.sample_weight[known])
 
 
@@ -150,7 +150,7 @@ def mix_blocks(blocks, ask, rows, pool, weighting, temperature, shape):
         The targets, and the weights.
     """
     n_teachers, n_classes = shape
-    known = rows.y >= 0
+    known = rows.labeled
     order = known.cumsum() - 1  # of a labeled row among the labeled rows
     target = np.empty((len(rows.y), n_classes), dtype=np.float32)
     row_weight = np.empty(len(rows.y))

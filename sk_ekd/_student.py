@@ -21,10 +21,10 @@ from torch import nn
 
 from ._compat import warn
 from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
+from ._labels import UNLABELED
 from ._loss import LossTerms, matching_loss, pack_rows
 from ._matrix import FLOAT32, as_matrix
 
-UNLABELED = -1
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part

@@ -22,7 +22,8 @@ class TrainingRows(NamedTuple):
     """The rows that train: those of the caller without the ones of weight zero."""
 
     X: object  # as the caller gave it
-    y: np.ndarray  # (n,), index of the label, -1 unlabeled
+    y: np.ndarray  # (n,), index of the label, UNLABELED without one
+    labeled: np.ndarray  # (n,), bool
     sample_weight: np.ndarray  # (n,)
     index: np.ndarray  # (n,), positions in the caller's X
     n_samples: int  # of the caller's X
@@ -123,7 +124,8 @@ def read_training(
     _check_mark(known, unlabeled_label)
     classes = _find_classes(labels, known, classes, unlabeled_label, n_columns)
     codes = encode_labels(labels, labeled, classes)
-    return TrainingRows(take_rows(X, index), codes, weight, index, n_samples), classes
+    X = take_rows(X, index)
+    return TrainingRows(X, codes, labeled, weight, index, n_samples), classes
 
 
 def _check_mark(known, unlabeled_label):

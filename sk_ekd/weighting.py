@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import entr
 from sklearn.base import BaseEstimator
 
+from ._labels import UNLABELED
+
 __all__ = [
     "WEIGHTINGS",
     "Rows",
@@ -33,6 +35,11 @@ class Rows(NamedTuple):
     X: object
     y: np.ndarray
     proba: np.ndarray
+
+    @property
+    def labeled(self):
+        """Whether each row has a label, (n_samples,)."""
+        return self.y != UNLABELED
 
 
 def uniform(rows):
@@ -227,7 +234,7 @@ class UnifiedWeighting(BaseEstimator):
             the row.
         """
         proba = rows.proba.astype(np.float64)
-        labeled = rows.y >= 0
+        labeled = rows.labeled
         known, y = proba[labeled], rows.y[labeled]
         share = np.full(proba.shape[:2], 1 / proba.shape[1])  # (n, t)
         weight = np.ones(len(proba))  # (n,)
@@ -258,7 +265,7 @@ class UnifiedWeighting(BaseEstimator):
             Where all unlabeled weights are zero (a single teacher, or teachers who
             agree everywhere) they become one: nothing tells the rows apart.
         """
-        unlabeled = y < 0
+        unlabeled = y == UNLABELED
         if not unlabeled.any():
             return weight
         mean = np.average(weight[unlabeled], weights=sample_weight[unlabeled])
