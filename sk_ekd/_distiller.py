@@ -27,24 +27,16 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._answers import check_teacher_proba, make_lookup
-from ._ask import (
-    ask_labeled,
-    draw_seed,
-    fit_or_keep,
-    make_ask,
-    open_teachers,
-    plan_blocks,
-    remember,
-)
-from ._compat import warn
-from ._frames import warn_of_scikit_learn
-from ._labels import (
+from ._classes import (
     UNLABELED,
     as_column,
     check_one_kind,
     encode_labels,
     read_labels,
 )
+from ._compat import warn
+from ._data import holds_fitted, is_prefit, read_training
+from ._frames import warn_of_scikit_learn
 from ._mix import (
     find_unseen,
     fit_pool,
@@ -61,7 +53,9 @@ from ._progress import (
     with_callbacks,
 )
 from ._rows import as_rows, count_rows, take_rows
-from ._student import (
+from .pooling import POOLINGS, MeanPool
+from .students import default_student
+from .students._net import (
     StudentRows,
     check_student,
     fit_student,
@@ -69,9 +63,15 @@ from ._student import (
     student_proba,
     update_student,
 )
-from ._training import holds_fitted, is_prefit, read_training
-from .pooling import POOLINGS, MeanPool
-from .students import default_student
+from .teachers._ask import (
+    ask_labeled,
+    draw_seed,
+    fit_or_keep,
+    make_ask,
+    open_teachers,
+    plan_blocks,
+    remember,
+)
 from .weighting import WEIGHTINGS
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance

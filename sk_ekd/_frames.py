@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 
+from ._classes import as_column, read_labels
 from ._compat import warn
-from ._labels import as_column, read_labels
 
 
 def warn_of_scikit_learn(unlabeled_label, own):

@@ -12,10 +12,10 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from ._answers import as_proba, check_teacher_proba
-from ._ask import ask_teachers
-from ._labels import as_column, check_one_kind, encode_labels, read_labels
+from ._classes import as_column, check_one_kind, encode_labels, read_labels
 from ._rows import as_rows, count_rows, take_rows
 from .pooling import MeanPool
+from .teachers._ask import ask_teachers
 
 OTHERS = ("ensemble", "pool", "student", "baseline")  # rows that are not teachers
 BATCH_ROWS = 1000  # rows of one timed call

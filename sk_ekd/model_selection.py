@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator, PredefinedSplit, check_cv
 from sklearn.utils import check_consistent_length
 
-from ._labels import as_column, read_labels
+from ._classes import as_column, read_labels
 from ._rows import read_positions
 
 __all__ = ["SemiSupervisedSplit"]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import entr
 from sklearn.base import BaseEstimator
 
-from ._labels import UNLABELED
+from ._classes import UNLABELED
 
 __all__ = [
     "WEIGHTINGS",

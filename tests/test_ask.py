@@ -18,9 +18,10 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from torch.optim import Adam
 
-from sk_ekd import EnsembleDistiller, _ask, ask_teachers
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP
+from sk_ekd.teachers import _ask
 
 N = 240
 

@@ -42,9 +42,9 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, UnifiedWeighting, _distiller, ask_teachers
-from sk_ekd._teachers import stack_proba
 from sk_ekd.pooling import CalibratedPool, MeanPool
 from sk_ekd.students import MLP
+from sk_ekd.teachers._predict import stack_proba
 from sk_ekd.weighting import Rows, disagreement, uniform
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.testing import assert_array_equal
 
-from sk_ekd._epoch import MemoryBatches, MemoryRows
+from sk_ekd.students._epoch import MemoryBatches, MemoryRows
 
 N = 150
 

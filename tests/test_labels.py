@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import DataConversionWarning
 
-from sk_ekd._labels import as_column, encode_labels, merge_classes, read_labels
+from sk_ekd._classes import as_column, encode_labels, merge_classes, read_labels
 
 MISSING = {"None": None, "NaN": np.nan, "NA": pd.NA}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sk_ekd._loss import (
+from sk_ekd.losses import (
     _BinaryLoss,
     _LogitsLoss,
     _ProbaLoss,

@@ -32,9 +32,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_ekd import _members
-from sk_ekd._members import Member, open_ensemble
-from sk_ekd._teachers import known_classes, stack_proba
+from sk_ekd.teachers import _members
+from sk_ekd.teachers._members import Member, open_ensemble
+from sk_ekd.teachers._predict import known_classes, stack_proba
 
 RESPONSES = ("predict_proba", "decision_function", "predict")
 LABELS = {

@@ -21,9 +21,10 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, UnifiedWeighting, _student, ask_teachers
-from sk_ekd._epoch import MemoryRows
+from sk_ekd import EnsembleDistiller, UnifiedWeighting, ask_teachers
 from sk_ekd.students import MLP
+from sk_ekd.students import _net as _student
+from sk_ekd.students._epoch import MemoryRows
 
 N, BATCH = 384, 32
 X, TRUTH = make_classification(

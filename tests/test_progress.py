@@ -14,9 +14,10 @@ from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, _ask
+from sk_ekd import EnsembleDistiller
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP
+from sk_ekd.teachers import _ask
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn >= 1.9 only")
 

@@ -18,8 +18,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from sk_ekd._student import StudentRows, fit_student, student_proba
 from sk_ekd.students import MLP
+from sk_ekd.students._net import StudentRows, fit_student, student_proba
 
 N, D, C = 150, 5, 3
 RNG = np.random.RandomState(0)
@@ -559,7 +559,7 @@ def test_predicting_in_blocks_changes_nothing(monkeypatch):
     X, y, target = make_data()
     student, _ = fit(NETS["logits"], X, y, target)
     whole = student_proba(student, X)
-    monkeypatch.setattr("sk_ekd._student.PREDICT_ROWS", 7)
+    monkeypatch.setattr("sk_ekd.students._net.PREDICT_ROWS", 7)
     assert_allclose(student_proba(student, X), whole, atol=1e-6)
 
 

@@ -19,7 +19,8 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, _distiller
-from sk_ekd.students import MAX_CATEGORIES, MLP, default_student
+from sk_ekd.students import MLP, default_student
+from sk_ekd.students._default import MAX_CATEGORIES
 
 N = 120
 TEXT = np.array(["x", "y", "z"])

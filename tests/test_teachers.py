@@ -43,10 +43,16 @@ from skorch import NeuralNetClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 from xgboost import XGBClassifier
 
-from sk_ekd import EnsembleDistiller, _ask, _distiller
-from sk_ekd._student import limited
-from sk_ekd._teachers import fit_teachers, known_classes, name_teachers, stack_proba
+from sk_ekd import EnsembleDistiller, _distiller
 from sk_ekd.students import MLP
+from sk_ekd.students._net import limited
+from sk_ekd.teachers import _ask
+from sk_ekd.teachers._predict import (
+    fit_teachers,
+    known_classes,
+    name_teachers,
+    stack_proba,
+)
 from sk_ekd.weighting import uniform
 
 CLASSES = np.arange(3)

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 
-from ._labels import (
+from ._classes import (
     as_column,
     check_one_kind,
     encode_labels,
@@ -15,7 +15,7 @@ from ._labels import (
     read_labels,
 )
 from ._rows import as_rows, count_rows, read_weight, take_rows
-from ._teachers import known_classes
+from .teachers._predict import known_classes
 
 
 class TrainingRows(NamedTuple):

@@ -18,8 +18,6 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-__all__ = ["MLP", "default_student"]
-
 MAX_CATEGORIES = 64  # of a column; the rarest share one
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 
+from .._data import is_prefit, read_training
+from .._progress import print_progress
+from .._rows import as_rows, read_positions, take_rows
+from ..students._net import limited, seeded
 from ._members import open_ensemble
-from ._progress import print_progress
-from ._rows import as_rows, read_positions, take_rows
-from ._student import limited, seeded
-from ._teachers import fit_teachers, name_teachers, stack_proba
-from ._training import is_prefit, read_training
+from ._predict import fit_teachers, name_teachers, stack_proba
 
 BLOCK_VALUES = 2**24  # of one block of teachers' answers: 64 MB as float32
 ROW_VALUES = 2**24  # of the rows that they answer

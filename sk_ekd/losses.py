@@ -9,7 +9,9 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
-from ._labels import UNLABELED
+from ._classes import UNLABELED
+
+__all__ = []
 
 BLOCK_ROWS = 2**16  # whose entropy is computed at once
 

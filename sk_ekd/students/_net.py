@@ -19,11 +19,11 @@ from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.helper import predefined_split
 from torch import nn
 
-from ._compat import warn
+from .._classes import UNLABELED
+from .._compat import warn
+from ..losses import LossTerms, matching_loss, pack_rows
 from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
-from ._labels import UNLABELED
-from ._loss import LossTerms, matching_loss, pack_rows
-from ._matrix import FLOAT32, as_matrix
+from ._inputs import FLOAT32, as_matrix
 
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
