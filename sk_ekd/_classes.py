@@ -1,4 +1,4 @@
-"""Read labels: which rows have one, which classes there are, and each label's code."""
+"""What a prediction means when y is a class: labels, classes, probabilities."""
 
 import numbers
 
@@ -12,18 +12,7 @@ UNLABELED = -1  # the code of a row without a label, whatever mark the caller us
 
 
 def as_column(y):
-    """Return y as a 1-D array that pandas and scikit-learn agree to be 1-D.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, 1)
-        Labels; a pandas extension type (nullable, categorical, string) becomes an
-        array of objects.
-
-    Returns
-    -------
-    y : ndarray of shape (n_samples,)
-    """
+    """Return y as a 1-D array that pandas and scikit-learn agree to be 1-D."""
     if np.ma.isMaskedArray(y):
         y = np.where(np.ma.getmaskarray(y), None, y.data.astype(object))
     if issparse(y):
@@ -45,20 +34,6 @@ def read_labels(y, unlabeled_label):
 
     Missing values (None, NaN, ``pd.NA``) mean "no label" too, whatever the mark.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        Labels, with `unlabeled_label` or a missing value where there is none.
-    unlabeled_label : scalar or None
-        The mark of a row without a label; None when every value is a label.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_labeled,)
-        The labels, in the order of the rows.
-    labeled : ndarray of shape (n_samples,), dtype bool
-        Whether the row has a label.
-
     Examples
     --------
     >>> labels, labeled = read_labels(np.array(["a", -1, "b"], dtype=object), -1)
@@ -71,7 +46,7 @@ def read_labels(y, unlabeled_label):
         labeled[labeled] = y[labeled].astype(object) != unlabeled_label
     labels = y[labeled]
     if len(labels):
-        _check_one_kind(labels, unlabeled_label)
+        _check_kind(labels, unlabeled_label)
         # of objects, an array of their own type; NumPy would write a member of a
         # string enumeration by its name
         labels = np.array(
@@ -88,19 +63,6 @@ def read_labels(y, unlabeled_label):
 
 def merge_classes(labels, teacher_classes):
     """Merge the labels in `y` and the teachers' classes into one sorted array.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_labeled,)
-        The labels that stand in `y`.
-    teacher_classes : dict of str to ndarray
-        The classes that each teacher knows.
-
-    Returns
-    -------
-    classes : ndarray of shape (n_classes,)
-        Sorted and unique, by value: 1, 1.0 and True are one class, written as the
-        teachers write it.
 
     Examples
     --------
@@ -132,20 +94,6 @@ def merge_classes(labels, teacher_classes):
 def encode_labels(labels, labeled, classes):
     """Write each label as its position in `classes`, -1 where there is none.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_labeled,)
-        The labels that stand in `y`.
-    labeled : ndarray of shape (n_samples,), dtype bool
-        Whether the row has a label.
-    classes : ndarray of shape (n_classes,)
-        All classes.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_samples,), dtype int64
-        A label that is not among `classes` gets ``n_classes``.
-
     Examples
     --------
     >>> encode_labels(
@@ -162,16 +110,32 @@ def encode_labels(labels, labeled, classes):
     return codes
 
 
-def check_one_kind(labels, classes):
-    """Check that labels are numbers where the classes are, or strings like them.
+def find_classes(labels, known, classes, unlabeled_label, n_columns):
+    """Return the caller's classes, else those of labels and teachers -> (c,).
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_labeled,)
-        The labels that stand in `y`.
-    classes : ndarray of shape (n_classes,)
-        All classes.
+    `known` has the classes of each fitted teacher, `n_columns` counts those of given
+    predictions.
     """
+    _check_mark(known, unlabeled_label)
+    if classes is not None:
+        return _check_classes(classes, [labels, *known.values()], unlabeled_label)
+    found = np.empty(0, dtype=int)
+    if len(labels) or known:
+        found = merge_classes(labels, known)
+    if not len(found) and n_columns is not None:
+        return np.arange(n_columns)  # no label, no teacher: nothing else names them
+    if len(found) < 2:
+        raise ValueError(
+            f"Expected at least 2 classes, got one class, {found.tolist()}, in y and "
+            f"the teachers, besides the unlabeled mark {unlabeled_label!r}. If the "
+            "mark is one of your classes, set unlabeled_label=None; if y lacks "
+            "classes, name them all in `classes`."
+        )
+    return found
+
+
+def check_one_kind(labels, classes):
+    """Check that labels are numbers where the classes are, or strings like them."""
     if _kind(labels) != _kind(classes):
         raise ValueError(
             "The labels in y and the distiller's `classes_` must be of one kind, all "
@@ -180,7 +144,141 @@ def check_one_kind(labels, classes):
         )
 
 
-def _check_one_kind(labels, unlabeled_label):
+def weigh_classes(data, classes, class_weight):
+    """Multiply the weights of labeled rows by those of their classes -> (n,)."""
+    weight, labeled = data.weight.copy(), data.labeled
+    y = data.y[labeled]
+    if class_weight == "balanced" and len(y):
+        # not scikit-learn's: a row of weight two counts as two here
+        count = np.bincount(y, weight[labeled], minlength=len(classes))
+        weight[labeled] *= count.sum() / np.count_nonzero(count) / count[y]
+    elif isinstance(class_weight, dict):
+        values = [class_weight.get(c, 1.0) for c in classes.tolist()]
+        each = np.array(values, dtype=np.float64)
+        strange = set(class_weight) - set(classes.tolist())
+        if strange or not np.isfinite(each).all() or (each < 0).any():
+            raise ValueError(
+                "`class_weight` must give finite, non-negative weights to classes "
+                f"among {classes.tolist()}, got {class_weight!r}."
+            )
+        weight[labeled] *= each[y]
+    return weight
+
+
+# --- Probabilities -------------------------------------------------------------------
+
+
+def check_teacher_proba(teacher_proba, n_samples, names):
+    """Check the shape of given predictions, before any of them is read."""
+    if not isinstance(getattr(teacher_proba, "dtype", None), np.dtype):
+        teacher_proba = np.asarray(teacher_proba)  # of a list, or of a torch tensor
+    expected = (n_samples, len(names) or "n_teachers", "n_classes")
+    shape = tuple(teacher_proba.shape)
+    if (
+        len(shape) != 3
+        or shape[0] != n_samples
+        or not shape[1]
+        or (names and shape[1] != len(names))
+    ):
+        shown = ", ".join(map(str, expected))
+        raise ValueError(
+            f"`teacher_proba` must have shape ({shown}), got {shape}. `ask_teachers` "
+            "makes it; rows come first."
+        )
+    if teacher_proba.dtype.kind not in "fiub":
+        raise ValueError(
+            f"`teacher_proba` must hold numbers, got dtype {teacher_proba.dtype}."
+        )
+    return teacher_proba
+
+
+def as_proba(given, positions):
+    """Return given predictions as probabilities, or say what is wrong with them.
+
+    What `ask_teachers` made passes unchanged, to the bit.
+    """
+    if given.dtype == bool:  # votes
+        given = given.astype(np.float32)
+    total = given.sum(axis=2, dtype=np.float64)  # (b, t)
+    with np.errstate(invalid="ignore"):
+        wrong = ~((given.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3))
+    if wrong.any():
+        row, teacher = np.argwhere(wrong)[0]
+        values = given[row, teacher].tolist()
+        raise ValueError(
+            "`teacher_proba` must hold probabilities that sum to one over the classes, "
+            f"got {np.count_nonzero(wrong.any(axis=1))} of {len(given)} rows that do "
+            f"not, first row {positions[row]}, teacher {teacher}, which sums to "
+            f"{total[row, teacher]:.4g}: {_shown_floats(values)}."
+        )
+    proba = given.clip(min=0).astype(np.float32)
+    rough = np.abs(total - 1) > 1e-6  # more than float32 rounds
+    proba[rough] /= proba[rough].sum(axis=1, keepdims=True)
+    return proba
+
+
+def align(proba, known, classes):
+    """Put the columns of `known` where they stand among all classes -> (n, c)."""
+    position = {value: code for code, value in enumerate(classes.tolist())}
+    aligned = np.zeros((len(proba), len(classes)), dtype=proba.dtype)
+    aligned[:, [position[value] for value in known.tolist()]] = proba
+    return aligned
+
+
+def _shown_floats(values, most=6):
+    more = ", ..." if len(values) > most else ""
+    return "[" + ", ".join(f"{v:.4g}" for v in values[:most]) + more + "]"
+
+
+# --- Checks --------------------------------------------------------------------------
+
+
+def _check_classes(classes, found, unlabeled_label):
+    """Check that the caller's classes are sorted, and hold all that were found."""
+    classes = np.asarray(classes)
+    if classes.ndim != 1 or len(classes) < 2:
+        raise ValueError(
+            "`classes` must be a 1D array of at least 2 classes, got an array of shape "
+            f"{classes.shape}."
+        )
+    values = classes.tolist()
+    kinds = {isinstance(value, str) for value in values}
+    if len(kinds) > 1 or pd.isna(classes).any():
+        raise ValueError(f"`classes` must be all numbers or all strings, got {values}.")
+    if sorted(set(values)) != values:
+        raise ValueError(
+            "`classes` must be sorted and unique, as scikit-learn's metrics expect of "
+            f"`classes_`, got {values}: sort it, and the columns of `teacher_proba` "
+            "with it."
+        )
+    if unlabeled_label is not None and unlabeled_label in values:
+        raise ValueError(
+            f"`classes` holds {unlabeled_label!r}, which marks unlabeled rows in y: "
+            "leave it out, or set `unlabeled_label` to another mark or None."
+        )
+    found = [part for part in found if len(part)]
+    for part in found:
+        check_one_kind(part, classes)
+    strange = sorted({v for part in found for v in part.tolist()} - set(values))
+    if strange:
+        raise ValueError(
+            "`classes`, given or of the first call of partial_fit, must name all "
+            f"classes of y and the teachers, got {values} without {strange}."
+        )
+    return classes
+
+
+def _check_mark(known, unlabeled_label):
+    for name, classes in known.items():
+        if unlabeled_label is not None and unlabeled_label in classes.tolist():
+            raise ValueError(
+                f"Teacher {name!r} knows the class {unlabeled_label!r}, which marks "
+                "unlabeled rows in y: set `unlabeled_label` to another mark, or to "
+                "None if every row is labeled or unlabeled rows are NaN or None."
+            )
+
+
+def _check_kind(labels, unlabeled_label):
     kind = _kind(labels)
     if kind == "mixed":
         first = _shown(_first_of_each_type(labels))

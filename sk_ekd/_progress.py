@@ -1,61 +1,11 @@
 """Report progress: by scikit-learn's callbacks where it has them, and by lines."""
 
-import functools
 import time
-
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn < 1.9
-
-    class _NoProgress:
-        """A task that nobody follows."""
-
-        def subcontext(self, **options):
-            return self
-
-        def call_on_fit_task_begin(self, **state):
-            return self
-
-        def call_on_fit_task_end(self, **state):
-            return False  # do not stop
-
-    class CallbackSupportMixin:
-        """Stands in for the mixin of newer releases."""
-
-        def _init_callback_context(self, **options):
-            return _NoProgress()
-
-    def with_callbacks(method):
-        """Wrap the method, so that warnings count the same number of frames.
-
-        Parameters
-        ----------
-        method : callable
-            The `fit` of an estimator.
-        """
-
-        @functools.wraps(method)
-        def wrapped(estimator, *args, **kwargs):
-            return method(estimator, *args, **kwargs)
-
-        return wrapped
+from contextlib import contextmanager
 
 
 def print_progress(blocks, verbose):
-    """Yield the blocks, and say how far it is.
-
-    Parameters
-    ----------
-    blocks : list of ndarray
-        Positions of rows.
-    verbose : int
-        0 is silent.
-
-    Yields
-    ------
-    block : ndarray
-        The next block.
-    """
+    """Yield the blocks, and say how far it is."""
     start, done, total = time.monotonic(), 0, sum(map(len, blocks))
     for block in blocks:
         yield block
@@ -66,43 +16,23 @@ def print_progress(blocks, verbose):
 
 
 def followed(items, task, *, estimator, name):
-    """Yield the items, each of them a subtask that callbacks can follow.
-
-    Parameters
-    ----------
-    items : iterable
-        What is worked on.
-    task : CallbackContext
-        The task that consists of them.
-    estimator : estimator
-        Whose task it is.
-    name : str
-        What one of them is called.
-
-    Yields
-    ------
-    item : object
-        The next item.
-    """
+    """Yield the items, each of them a subtask that callbacks can follow."""
     for item in items:
-        subtask = task.subcontext(task_name=name)
-        subtask.call_on_fit_task_begin(estimator=estimator)
-        yield item
-        subtask.call_on_fit_task_end(estimator=estimator)
+        with subtask(task, name, estimator):
+            yield item
+
+
+@contextmanager
+def subtask(task, name, estimator, **options):
+    """Let callbacks follow what is done inside, as a part of the task."""
+    part = task.subcontext(task_name=name, **options)
+    part.call_on_fit_task_begin(estimator=estimator)
+    yield part
+    part.call_on_fit_task_end(estimator=estimator)
 
 
 class Epochs:
-    """The epochs of the student's training, for callbacks to follow and to stop.
-
-    Parameters
-    ----------
-    task : CallbackContext
-        The fit.
-    estimator : estimator
-        Whose fit it is.
-    labeled : callable
-        Returns the labeled rows and their labels, for callbacks that score them.
-    """
+    """The epochs of the student's training, for callbacks to follow and to stop."""
 
     def __init__(self, task, estimator, labeled):
         self.task = task
@@ -110,13 +40,7 @@ class Epochs:
         self.labeled = labeled
 
     def start(self, n_epochs):
-        """Begin the training.
-
-        Parameters
-        ----------
-        n_epochs : int
-            At most.
-        """
+        """Begin the training."""
         self.training = self.task.subcontext(
             task_name="train student", max_subtasks=n_epochs
         )
@@ -128,18 +52,7 @@ class Epochs:
         self.epoch.call_on_fit_task_begin(estimator=self.estimator)
 
     def end(self, student):
-        """End an epoch.
-
-        Parameters
-        ----------
-        student : skorch classifier or Pipeline
-            As it answers by now.
-
-        Returns
-        -------
-        stop : bool
-            Whether a callback asks to stop.
-        """
+        """End an epoch."""
         return self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
             X=lambda: self.labeled()[0],  # where a callback wants them

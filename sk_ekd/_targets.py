@@ -1,6 +1,67 @@
-"""Mix the teachers into soft targets: the formula of the method on one screen."""
+"""Pool, weigh, soften and mix the teachers: the formula of the method on one screen."""
+
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from ._compat import warn
+from .pooling import POOLINGS, MeanPool
+from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
+
+MOST_UNSEEN = 0.05  # share of labels that no fold has seen, beyond which pools suffer
+
+
+class Targets(NamedTuple):
+    """What the student learns from, or is validated on: a value for each row."""
+
+    y: np.ndarray  # (n,), index of the label, UNLABELED without one
+    labeled: np.ndarray  # (n,), bool
+    mix: np.ndarray  # (n, c), of the teachers; rows sum to one
+    label_weight: np.ndarray  # (n,), of the label term
+    mix_weight: np.ndarray  # (n,), of the distillation term
+
+    def take(self, index):
+        """Return those of the rows at sorted, unique positions."""
+        if len(index) == len(self.y):
+            return self
+        return Targets(*(column[index] for column in self))
+
+
+def make_targets(blocks, predictions, pool, weighting, temperature, label_weight):
+    """Pool, weigh, soften and mix the teachers, block by block.
+
+    `label_weight` weighs the rows in the label term. Returns the Targets, and what the
+    weights were: of the rows' distillation terms (n,), of the teachers on labeled rows
+    (n_labeled, t), and the accuracy of each teacher on them (t,).
+    """
+    data, (n_teachers, n_classes) = predictions.data, predictions.shape
+    weighting = open_weighting(weighting)
+    order = data.labeled.cumsum() - 1  # of a labeled row among the labeled rows
+    mix = np.empty((len(data.y), n_classes), dtype=np.float32)
+    row_weight = np.empty(len(data.y))
+    teacher_weight = np.empty((data.labeled.sum(), n_teachers), dtype=np.float32)
+    hits = np.zeros(n_teachers)
+    for index in blocks:
+        X, proba = predictions.block(index)  # (b, t, c)
+        y, labeled = data.y[index], data.labeled[index]
+        proba = pool.transform(proba)
+        proba.flags.writeable = False  # a weighting looks, and changes nothing
+        weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])
+        weight = pool.share(weight)  # (b, t)
+        mix[index], row_weight[index] = soft_targets(
+            proba, weight, temperature, even=pool.weight_
+        )
+        teacher_weight[order[index[labeled]]] = weight[labeled]
+        hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)
+    if hasattr(weighting, "scale_rows"):
+        row_weight = weighting.scale_rows(row_weight, data.y, data.weight)
+    targets = Targets(
+        data.y, data.labeled, mix, label_weight, label_weight * row_weight
+    )
+    with np.errstate(invalid="ignore"):  # NaN where no row is labeled
+        return targets, row_weight, teacher_weight, hits / data.labeled.sum()
 
 
 def soft_targets(proba, weight, temperature, even=1.0):
@@ -8,25 +69,6 @@ def soft_targets(proba, weight, temperature, even=1.0):
 
     A teacher known only by probabilities is softened as ``p^(1/T)``, renormalised: the
     same as dividing its logits by T, as long as no p has underflowed to zero.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_samples, n_teachers, n_classes)
-        Probabilities of each teacher.
-    weight : ndarray of shape (n_samples, n_teachers)
-        Non-negative weights; their shape within a row mixes the teachers, their sum
-        weighs the row.
-    temperature : float
-        Above 1 softens, below 1 sharpens.
-    even : float or ndarray of shape (n_teachers,), default=1.0
-        The mix of a row of weight zero.
-
-    Returns
-    -------
-    target : ndarray of shape (n_samples, n_classes), dtype float32
-        Rows sum to one.
-    row_weight : ndarray of shape (n_samples,), dtype float64
-        The sum of each row's weights.
 
     Examples
     --------
@@ -49,3 +91,125 @@ def _soften(proba, temperature):
     # relative to the largest, so that a small temperature does not underflow
     softened = (proba / proba.max(axis=2, keepdims=True)) ** (1 / temperature)
     return softened / softened.sum(axis=2, keepdims=True)
+
+
+# --- Pool ----------------------------------------------------------------------------
+
+
+def fit_pool(pooling, predictions):
+    """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,)."""
+    pool = open_pool(pooling, honest=predictions.honest)
+    if not isinstance(pool, MeanPool) and _lacks_classes(predictions, pooling):
+        pool = MeanPool()
+    if isinstance(pool, MeanPool):  # has nothing to learn from rows
+        return pool.fit(np.empty((0, *predictions.shape)))
+    data = predictions.data
+    y, weight = data.y[data.labeled], data.weight[data.labeled]
+    return pool.fit(predictions.of_labeled(), y, weight)
+
+
+def open_pool(pooling, *, honest):
+    """Return the pool to fit; "auto" calibrates predictions that are out of fold."""
+    _check_instance("pooling", pooling)
+    if isinstance(pooling, str) and pooling == "auto":
+        pooling = "calibrated" if honest else "mean"
+    return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
+
+
+def _lacks_classes(predictions, pooling):
+    """Warn of labels that no fold has seen -> whether "auto" takes the mean instead.
+
+    Their rows were predicted by clones that saw no row of the class. A pool takes that
+    for certainty, and softens teachers that know the class once they are refitted.
+    """
+    y = predictions.data.y[predictions.data.labeled]
+    proba = predictions.of_labeled()
+    known = proba[np.arange(len(y)), :, y].any(axis=1)  # (n_labeled,)
+    unseen = np.setdiff1d(y, y[known])
+    share = float(np.isin(y, unseen).mean()) if len(y) else 0.0
+    if share <= MOST_UNSEEN:
+        return False
+    given_up = isinstance(pooling, str) and pooling == "auto"
+    taken = "so that the plain mean is taken" if given_up else "and the pool suffers"
+    warn(
+        f"On {share:.0%} of the labeled rows, no teacher gives any probability to the "
+        f"label, of class {predictions.classes[unseen].tolist()}, {taken}: the part of "
+        "the rows that they were fitted on lacks the class. Use stratified folds, "
+        "label more rows of it, or set pooling='mean'."
+    )
+    return given_up
+
+
+# --- Weigh ---------------------------------------------------------------------------
+
+
+def open_weighting(weighting):
+    """Return the weighting that the caller named, or passed."""
+    if isinstance(weighting, str):
+        return WEIGHTINGS[weighting]
+    _check_instance("weighting", weighting)
+    return weighting
+
+
+def ignores_correctness(weighting):
+    """Return whether the weighting is one that labels do not change."""
+    if isinstance(weighting, UnifiedWeighting):
+        return weighting.teacher == weighting.labeled == "uniform"
+    return weighting in ("uniform", WEIGHTINGS["uniform"])
+
+
+def _check_instance(parameter, value):
+    if isinstance(value, type):
+        raise TypeError(
+            f"`{parameter}` must be an instance, got the class {value.__name__}: "
+            f"write {value.__name__}()."
+        )
+
+
+def _check_weight(weight, shape):
+    weight = np.asarray(weight)
+    if weight.shape != shape:
+        raise ValueError(
+            f"The weighting must return an array of shape (n_samples, n_teachers), "
+            f"{shape} here, got {weight.shape}."
+        )
+    is_number = weight.dtype.kind in "biuf"
+    largest = np.finfo(np.float32).max  # the loss is computed in float32
+    if not is_number or not ((weight >= 0) & (weight <= largest)).all():
+        values = f" from {weight.min()} to {weight.max()}" if is_number else ""
+        raise ValueError(
+            "The weighting must return finite, non-negative numbers, got "
+            f"{weight.dtype}{values}."
+        )
+    return weight
+
+
+# --- Hold out ------------------------------------------------------------------------
+
+
+def hold_out(targets, fraction, alpha, seed):
+    """Split off a validation part -> positions that train, and that validate or None.
+
+    Of the rows that have a part in the loss, stratified by label, known or not. The
+    first of each label trains: scikit-learn's stratified splitters refuse a class with
+    one row, or a part that is smaller than the number of classes.
+    """
+    everything = np.arange(len(targets.y))
+    if fraction is None:
+        return everything, None
+    label_weight = (1 - alpha) * targets.label_weight * targets.labeled
+    weighs = np.flatnonzero(label_weight + alpha * targets.mix_weight > 0)
+    order = check_random_state(seed).permutation(weighs)
+    order = order[np.argsort(targets.y[order], kind="stable")]
+    rest = order[1:][np.diff(targets.y[order]) == 0]
+    n_held = min(round(fraction * len(weighs)), len(rest))
+    if not n_held:
+        raise ValueError(
+            f"validation_fraction={fraction} holds out none of the {len(weighs)} rows "
+            f"with a part in the loss, of which {len(order) - len(rest)}, the first of "
+            "each label, train: raise it, label more rows, or set it to None."
+        )
+    spread = ((np.arange(n_held) + 0.5) * len(rest) / n_held).astype(int)
+    held = np.zeros(len(targets.y), dtype=bool)
+    held[rest[spread]] = True
+    return everything[~held], everything[held]

@@ -8,7 +8,7 @@ from sklearn.model_selection import BaseCrossValidator, PredefinedSplit, check_c
 from sklearn.utils import check_consistent_length
 
 from ._classes import as_column, read_labels
-from ._rows import read_positions
+from ._data import read_positions
 
 __all__ = ["SemiSupervisedSplit"]
 

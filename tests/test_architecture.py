@@ -1,4 +1,4 @@
-"""The architecture of the design, kept true."""
+"""The import rule of the design, kept true, and the promises of the docstrings."""
 
 import ast
 import inspect
@@ -12,48 +12,63 @@ import pytest
 import sk_ekd
 
 PACKAGE = Path(sk_ekd.__file__).parent
-MODULES = sorted(str(p.relative_to(PACKAGE)) for p in PACKAGE.rglob("*.py"))
-MAY_IMPORT_TORCH = ("students/", "losses.py", "dynamic.py", "_torch_state.py")
-PRIVATE_SKLEARN = {
-    "_distiller.py": {
-        "_fit_context", "_param_validation",
-        "_VisualBlock", "_estimator_html_repr", "_repr_html",
-    },
-    "_rows.py": {"_safe_indexing"},
-    "teachers/_predict.py": {"_safe_indexing"},
-}  # fmt: skip
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+ROOMS = {file.parts[0].removesuffix(".py") for file in FILES}
+SHELLS = {"__init__", "_distiller"}  # wire the stages
+READERS = {"inspection", "model_selection"}  # look at what came of it
+MIX = "_targets"  # a stage, and the one that calls others: a pool and a weighting
+GROUND = {room for room in ROOMS if room.startswith("_")} - SHELLS - {MIX}
 
 
-def imports(module):
-    """Yield (module, name) of every import, siblings with a leading dot."""
-    tree = ast.parse((PACKAGE / module).read_text())
-    for node in ast.walk(tree):
+def room_of(file):
+    """Return the file or folder of the package that a file is in."""
+    return file.parts[0].removesuffix(".py")
+
+
+def imports(file):
+    """Yield (source, name) of every import, by absolute names."""
+    for node in ast.walk(ast.parse((PACKAGE / file).read_text())):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, ""
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield "." * node.level + (node.module or ""), alias.name
+            here = ("sk_ekd", *file.parts[:-1])
+            above = here[: len(here) + 1 - node.level] if node.level else ()
+            source = ".".join(filter(None, [*above, node.module]))
+            yield from ((source, alias.name) for alias in node.names)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_torch_and_skorch_stay_with_the_student(module):
-    if module.startswith(MAY_IMPORT_TORCH):
+def rooms_imported(file):
+    """Return the other rooms that a file imports."""
+    paths = [f"{source}.{name}".split(".") for source, name in imports(file)]
+    return {path[1] for path in paths if path[0] == "sk_ekd"} - {room_of(file)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_room_imports_the_ground_floor_and_itself(file):
+    here, others = room_of(file), rooms_imported(file) - GROUND
+    if here in SHELLS:
         return
-    roots = {m.split(".")[0] for m, _ in imports(module)}
-    assert not roots & {"torch", "skorch"}
+    if here in READERS:  # public names as well
+        others = {name for name in others if name.startswith("_")}
+    if here == MIX:
+        others -= {"pooling", "weighting"}
+    assert not others
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_private_names_of_scikit_learn_are_the_known_ones(module):
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_torch_and_skorch_stay_with_the_student(file):
+    roots = {source.split(".")[0] for source, _ in imports(file)}
+    assert room_of(file) in {"students", "losses"} or not roots & {"torch", "skorch"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_private_names_of_other_libraries_come_through_one_door(file):
     private = {
-        part
-        for source, name in imports(module)
-        if source.startswith("sklearn")
-        for part in (*source.split("."), name)
-        if part.startswith("_")
+        source
+        for source, name in imports(file)
+        if not source.startswith("sk_ekd") and f".{source}.{name}".count("._")
     }
-    assert private <= PRIVATE_SKLEARN.get(module, set())
+    assert file.name == "_compat.py" or not private
 
 
 def public_modules():

@@ -21,7 +21,7 @@ from torch.optim import Adam
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP
-from sk_ekd.teachers import _ask
+from sk_ekd.teachers import _predictions
 
 N = 240
 
@@ -122,7 +122,7 @@ def test_answers_in_a_file_are_those_in_memory(
 ):
     X, y, _, teachers = data
     whole = ask_teachers(teachers, X, y)
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", block_values)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", block_values)
     proba = ask_teachers(teachers, X, y, out=tmp_path / "proba.npy")
     assert isinstance(proba, np.memmap)
     assert_array_equal(proba, whole)
@@ -142,7 +142,7 @@ def test_file_of_a_failed_run_does_not_appear(data, tmp_path):
 
 def test_progress_is_printed_on_demand(data, capsys, monkeypatch):
     X, y, _, teachers = data
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 9 * 100)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 9 * 100)
     ask_teachers(teachers, X, y)
     assert capsys.readouterr().out == ""
     ask_teachers(teachers, X, y, verbose=1)
@@ -228,7 +228,7 @@ def test_block_size_does_not_matter(data, monkeypatch):
     X, y, _, teachers = data
     proba = ask_teachers(teachers, X, y)
     whole = distiller(None).fit(X, y, teacher_proba=proba)
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 9 * 7)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 9 * 7)
     assert_same(distiller(None).fit(X, y, teacher_proba=proba), whole, X)
 
 

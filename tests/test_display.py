@@ -25,7 +25,6 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, ask_teachers
-from sk_ekd._display import _error_rate
 from sk_ekd.inspection import (
     DisagreementDisplay,
     LatencyDisplay,
@@ -33,6 +32,7 @@ from sk_ekd.inspection import (
     TrainingDisplay,
     distillation_report,
 )
+from sk_ekd.inspection._disagreement import _error_rate
 from sk_ekd.students import MLP
 from sk_ekd.weighting import disagreement
 
@@ -288,13 +288,13 @@ def test_history_of_no_loss_can_be_drawn(value):
 @pytest.mark.parametrize(
     ("history", "came"),
     [
-        (make_history()[:0], "0 rows with columns ['train_loss', 'label_loss'"),
-        (pd.DataFrame(), "0 rows with columns []"),
-        (make_history().drop(columns="train_loss"), "20 rows with columns ['label_lo"),
+        (make_history()[:0], "0 entries with columns ['train_loss', 'label_loss'"),
+        (pd.DataFrame(), "0 entries with columns []"),
+        (make_history().drop(columns="train_loss"), "20 entries with columns ['label"),
     ],
 )
 def test_history_without_epochs_is_refused(history, came):
-    expected = "must have one row an epoch and a column 'train_loss', got " + came
+    expected = "must have one entry per epoch and a column 'train_loss', got " + came
     with pytest.raises(ValueError, match=re.escape(expected)):
         TrainingDisplay(history).plot()
 

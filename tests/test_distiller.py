@@ -935,14 +935,14 @@ def kept(monkeypatch):
 def test_targets_are_the_pool_and_rows_weigh_as_before(world, kept):
     distiller = world.distill(pooling="calibrated", weighting="uniform")
     answers = ask_teachers(world.teachers, world.X)
-    assert_allclose(kept[0].target, distiller.pool_.predict_proba(answers), atol=1e-6)
+    assert_allclose(kept[0][1].mix, distiller.pool_.predict_proba(answers), atol=1e-6)
     assert_allclose(distiller.row_weight_, 1)
     assert_allclose(distiller.teacher_weight_.sum(axis=1), 1)
     world.distill(pooling="calibrated")
     plain = world.distill()
     answers = Rows(world.X, world.y, distiller.pool_.transform(answers))
     weight = UnifiedWeighting()(answers)[world.y >= 0].sum(axis=1)
-    assert_allclose(kept[1].weight[world.y >= 0], weight)
+    assert_allclose(kept[1][1].mix_weight[world.y >= 0], weight)
     assert isinstance(plain.pool_, MeanPool)
 
 
@@ -1061,7 +1061,7 @@ def test_rows_without_weight_that_come_back_have_the_target_of_the_pool(world, k
     assert_allclose(distiller.row_weight_[unlabeled], 1)
     answers = ask_teachers(world.teachers, world.X)
     expected = distiller.pool_.predict_proba(answers)[unlabeled]
-    assert_allclose(kept[0].target[unlabeled], expected, atol=1e-6)
+    assert_allclose(kept[0][1].mix[unlabeled], expected, atol=1e-6)
 
 
 def test_later_chunks_have_the_pool_of_the_first(world):

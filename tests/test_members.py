@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,9 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd.teachers import _members
-from sk_ekd.teachers._members import Member, open_ensemble
-from sk_ekd.teachers._predict import known_classes, stack_proba
+from sk_ekd.teachers._members import Member, open_ensemble, read_once
+from sk_ekd.teachers._open import known_classes
+from sk_ekd.teachers._predict import stack_proba
 
 RESPONSES = ("predict_proba", "decision_function", "predict")
 LABELS = {
@@ -125,12 +127,16 @@ def fitted(data):
     }
 
 
+def open_read(ensemble):
+    """Return the members, and what reads rows once for all of them."""
+    members = open_ensemble(ensemble)
+    return members, partial(read_once, members)
+
+
 def ask(ensemble, X, classes=None):
     """Return the members' answers to rows -> (n, t, c)."""
-    members, read = open_ensemble(ensemble)
-    return stack_proba(
-        members, read(X), ensemble.classes_ if classes is None else classes
-    )
+    classes = ensemble.classes_ if classes is None else classes
+    return stack_proba(open_ensemble(ensemble), X, classes)
 
 
 def ask_forest(fitted):
@@ -138,34 +144,34 @@ def ask_forest(fitted):
 
 
 def models(ensemble):
-    return [member.model for member in open_ensemble(ensemble)[0].values()]
+    return [member.model for member in open_ensemble(ensemble).values()]
 
 
 # --- Names and kinds ----------------------------------------------------------------
 
 
 def test_trees_are_named_by_class_and_number(fitted):
-    members, _ = open_ensemble(fitted["forest", 0])
+    members = open_ensemble(fitted["forest", 0])
     assert list(members) == [f"decisiontreeclassifier-{i}" for i in range(1, 9)]
-    assert list(open_ensemble(fitted["extra_trees", 0])[0])[-1] == (
+    assert list(open_ensemble(fitted["extra_trees", 0]))[-1] == (
         "extratreeclassifier-8"
     )
 
 
 def test_callers_names_are_kept_in_their_order(fitted):
-    assert list(open_ensemble(fitted["soft_voting", 0])[0]) == [
+    assert list(open_ensemble(fitted["soft_voting", 0])) == [
         "tree",
         "bayes",
         "logistic",
     ]
-    assert list(open_ensemble(fitted["stacking", 0])[0]) == [
+    assert list(open_ensemble(fitted["stacking", 0])) == [
         *("tree", "bayes", "logistic"),
         *("svc", "ridge"),
     ]
 
 
 def test_calibrated_members_are_named_so(fitted):
-    assert list(open_ensemble(fitted["calibrated", 0])[0]) == [
+    assert list(open_ensemble(fitted["calibrated", 0])) == [
         f"calibrated-{i}" for i in (1, 2, 3)
     ]
 
@@ -179,20 +185,20 @@ def test_calibrated_members_are_named_so(fitted):
     ],
 )
 def test_only_member_has_no_number(ensemble, name, data):
-    assert list(open_ensemble(clone(ensemble).fit(*data))[0]) == [name]
+    assert list(open_ensemble(clone(ensemble).fit(*data))) == [name]
 
 
 @pytest.mark.parametrize("kind", [VotingClassifier, StackingClassifier])
 def test_dropped_members_are_left_out(kind, data):
     ensemble = kind(named()).set_params(bayes="drop").fit(*data)
-    members, _ = open_ensemble(ensemble)
+    members = open_ensemble(ensemble)
     assert list(members) == ["tree", "logistic"]
     assert models(ensemble) == ensemble.estimators_
 
 
 def test_member_dropped_after_the_fit_is_still_one(data):
     voting = VotingClassifier(named()).fit(*data).set_params(tree="drop")
-    assert list(open_ensemble(voting)[0]) == ["tree", "bayes", "logistic"]
+    assert list(open_ensemble(voting)) == ["tree", "bayes", "logistic"]
 
 
 def test_final_estimator_is_no_member(fitted):
@@ -208,7 +214,7 @@ def test_members_hold_the_fitted_models_themselves(name, fitted):
 
 
 def test_subclass_is_opened(data):
-    assert len(open_ensemble(Grove(4, random_state=0).fit(*data))[0]) == 4
+    assert len(open_ensemble(Grove(4, random_state=0).fit(*data))) == 4
 
 
 def test_frozen_ensemble_is_opened(fitted, data):
@@ -228,7 +234,7 @@ def test_frozen_ensemble_is_opened(fitted, data):
     ],
 )
 def test_any_other_classifier_is_one_teacher_and_sees_x_as_given(classifier, data):
-    teachers, read = open_ensemble(classifier.fit(*data))
+    teachers, read = open_read(classifier.fit(*data))
     assert teachers == {type(classifier).__name__.lower(): classifier}
     assert read(data[0]) is data[0]
 
@@ -244,7 +250,7 @@ def test_pipeline_around_a_forest_does_not_disagree(data):
 @every_ensemble
 @every_label
 def test_members_speak_the_ensembles_labels(name, labels, fitted):
-    members, _ = open_ensemble(fitted[name, labels[0]])
+    members = open_ensemble(fitted[name, labels[0]])
     for classes in known_classes(members).values():
         assert isinstance(classes, np.ndarray)
         assert_array_equal(classes, labels)
@@ -271,7 +277,7 @@ def test_mean_of_the_members_is_the_ensembles_answer(name, labels, fitted, data)
 @every_label
 def test_votes_of_the_members_elect_what_hard_voting_does(labels, fitted, data):
     voting = fitted["hard_voting", labels[0]]
-    members, read = open_ensemble(voting)
+    members, read = open_read(voting)
     votes = np.array([member.predict(read(data[0])) for member in members.values()])
     assert votes.dtype == labels.dtype
     # on a tie, both take the first
@@ -281,7 +287,7 @@ def test_votes_of_the_members_elect_what_hard_voting_does(labels, fitted, data):
 
 @every_ensemble
 def test_predict_is_the_most_probable_label(name, fitted, data):
-    members, read = open_ensemble(fitted[name, 3])
+    members, read = open_read(fitted[name, 3])
     for member in members.values():
         if hasattr(member, "predict_proba") and hasattr(member, "predict"):
             codes = member.predict_proba(read(data[0])).argmax(axis=1)
@@ -290,13 +296,13 @@ def test_predict_is_the_most_probable_label(name, fitted, data):
 
 @every_ensemble
 def test_member_has_exactly_the_answers_of_its_model(name, fitted):
-    for member in open_ensemble(fitted[name, 0])[0].values():
+    for member in open_ensemble(fitted[name, 0]).values():
         for response in RESPONSES:
             assert hasattr(member, response) == hasattr(member.model, response)
 
 
 def test_answers_of_every_kind_stand_in_for_one_another(fitted):
-    members, _ = open_ensemble(fitted["hard_voting", 0])
+    members = open_ensemble(fitted["hard_voting", 0])
     first = {
         name: next(r for r in RESPONSES if hasattr(member, r))
         for name, member in members.items()
@@ -335,7 +341,7 @@ def test_class_that_a_small_bag_missed_gets_probability_zero(labels, data):
     for t, codes in enumerate(known):
         assert proba[:, t, codes].sum(axis=1) == pytest.approx(1)
     assert_allclose(proba.mean(axis=1), bagging.predict_proba(X), atol=1e-6)
-    members, _ = open_ensemble(bagging)
+    members = open_ensemble(bagging)
     for member, codes in zip(members.values(), known, strict=True):
         assert_array_equal(member.classes_, labels[codes])
         assert np.isin(member.predict(X), labels[codes]).all()
@@ -366,7 +372,7 @@ def test_prefit_stack_knows_the_labels_already(labels, data):
     X, y = data[0], labels[data[1]]
     pairs = [*beforehand(X, y), ("svc", LinearSVC(random_state=0).fit(X, y))]
     stacking = StackingClassifier(pairs, cv="prefit").fit(X, y)
-    members, _ = open_ensemble(stacking)
+    members = open_ensemble(stacking)
     for name, model in pairs:
         assert_array_equal(members[name].classes_, labels)
         assert_array_equal(members[name].predict(X), model.predict(X))
@@ -381,7 +387,7 @@ def test_frozen_member_knows_the_labels_already(kind, labels, data):
     ensemble = kind([("frozen", FrozenEstimator(frozen)), ("fresh", GaussianNB())]).fit(
         X, y
     )
-    members, _ = open_ensemble(ensemble)
+    members = open_ensemble(ensemble)
     for member in members.values():
         assert_array_equal(member.classes_, labels)
         assert_array_equal(member.predict(X), frozen.predict(X))
@@ -398,7 +404,7 @@ def test_member_that_knew_two_labels_beforehand_keeps_them(labels, data):
     voting = VotingClassifier([("two", FrozenEstimator(two)), ("all", GaussianNB())])
     stacking = StackingClassifier([("two", two), ("all", everything)], cv="prefit")
     for ensemble in (voting, stacking):
-        members, _ = open_ensemble(ensemble.fit(X, labels[y]))
+        members = open_ensemble(ensemble.fit(X, labels[y]))
         assert_array_equal(members["two"].classes_, labels[:2])
         assert_array_equal(members["two"].predict(X), two.predict(X))
 
@@ -408,7 +414,7 @@ def test_frozen_member_inside_a_pipeline_is_told_by_its_labels(labels, data):
     X, y = data
     frozen = FrozenEstimator(GaussianNB().fit(X, labels[y]))
     voting = VotingClassifier([("pipeline", make_pipeline("passthrough", frozen))])
-    members, _ = open_ensemble(voting.fit(X, labels[y]))
+    members = open_ensemble(voting.fit(X, labels[y]))
     assert_array_equal(members["pipeline"].classes_, labels)
     assert_array_equal(members["pipeline"].predict(X), frozen.predict(X))
 
@@ -418,7 +424,7 @@ def test_prefit_member_may_know_codes_of_the_labels(labels, data):
     X, y = data  # as XGBoost wants them
     pairs = beforehand(X, y)
     stacking = StackingClassifier(pairs, cv="prefit").fit(X, labels[y])
-    members, _ = open_ensemble(stacking)
+    members = open_ensemble(stacking)
     assert_array_equal(members["bayes"].classes_, labels)
     assert_array_equal(
         members["bayes"].predict(X), labels[stacking.estimators_[1].predict(X)]
@@ -430,7 +436,7 @@ def test_frozen_classifier_in_a_bagging_keeps_its_labels(labels, data):
     X, y = data[0], labels[data[1]]
     frozen = FrozenEstimator(GaussianNB().fit(X, y))
     bagging = BaggingClassifier(frozen, n_estimators=2).fit(X, y)
-    for member in open_ensemble(bagging)[0].values():
+    for member in open_ensemble(bagging).values():
         assert_array_equal(member.classes_, labels)
 
 
@@ -448,7 +454,7 @@ def test_members_disagree_where_the_ensemble_is_one_teacher(name, fitted, data):
 def test_features_of_each_bagged_member_are_its_own(fitted, data):
     bagging = fitted["bagging_subsets", 0]
     assert len({tuple(columns) for columns in bagging.estimators_features_}) > 1
-    members, read = open_ensemble(bagging)
+    members, read = open_read(bagging)
     for member, columns in zip(
         members.values(), bagging.estimators_features_, strict=True
     ):
@@ -563,7 +569,7 @@ def test_sparse_rows_with_large_indices_are_an_error_as_for_the_forest(fitted, d
 @pytest.mark.parametrize("convert", KINDS_OF_ROWS.values(), ids=KINDS_OF_ROWS)
 def test_rows_for_trees_are_cast_once(convert, data):
     X, y = data
-    _, read = open_ensemble(RandomForestClassifier(3).fit(convert(X), y))
+    _, read = open_read(RandomForestClassifier(3).fit(convert(X), y))
     rows = read(convert(X)).rows
     assert rows.dtype == np.float32
     if sparse.issparse(rows):
@@ -575,7 +581,7 @@ def test_rows_for_trees_are_cast_once(convert, data):
 
 
 def test_trees_do_not_check_rows_again(fitted, data, monkeypatch):
-    members, read = open_ensemble(fitted["forest", 0])
+    members, read = open_read(fitted["forest", 0])
     rows = read(data[0])
     monkeypatch.setattr(_members, "validate_data", None)
     for member in members.values():
@@ -584,7 +590,7 @@ def test_trees_do_not_check_rows_again(fitted, data, monkeypatch):
 
 @every_ensemble
 def test_member_reads_other_rows_by_itself(name, fitted, data):
-    members, read = open_ensemble(fitted[name, 0])
+    members, read = open_read(fitted[name, 0])
     for member in members.values():
         response = next(r for r in RESPONSES if hasattr(member, r))
         alone, among = (getattr(member, response)(X) for X in (data[0], read(data[0])))
@@ -593,7 +599,7 @@ def test_member_reads_other_rows_by_itself(name, fitted, data):
 
 def test_rows_that_need_no_cast_are_not_copied(fitted, data):
     X = data[0].astype(np.float32)
-    assert np.shares_memory(open_ensemble(fitted["forest", 0])[1](X).rows, X)
+    assert np.shares_memory(open_read(fitted["forest", 0])[1](X).rows, X)
 
 
 def test_rows_are_not_written_to(fitted, data):
@@ -607,7 +613,7 @@ def test_rows_are_not_written_to(fitted, data):
     "name", ["soft_voting", "hard_voting", "stacking", "calibrated"]
 )
 def test_members_of_meta_estimators_see_x_as_given(name, fitted):
-    _, read = open_ensemble(fitted[name, 0])
+    _, read = open_read(fitted[name, 0])
     rows = object()
     assert read(rows) is rows
 
@@ -645,20 +651,20 @@ def test_members_may_choose_columns_by_name(data):
 @every_ensemble
 def test_members_pickle(name, fitted, data):
     ensemble = fitted[name, "a"]
-    members, read = pickle.loads(pickle.dumps(open_ensemble(ensemble)))
-    proba = stack_proba(members, read(data[0]), ensemble.classes_)
+    members = pickle.loads(pickle.dumps(open_ensemble(ensemble)))
+    proba = stack_proba(members, data[0], ensemble.classes_)
     assert_array_equal(proba, ask(ensemble, data[0]))
 
 
 def test_repr_is_short_and_tells_the_model(fitted):
-    members, _ = open_ensemble(fitted["forest", 0])
+    members = open_ensemble(fitted["forest", 0])
     shown = repr(members["decisiontreeclassifier-1"])
     assert shown == "Member(DecisionTreeClassifier(...))"
 
 
 def test_members_may_be_asked_in_threads(fitted, data):
-    members, read = open_ensemble(fitted["forest", 0])
-    proba = stack_proba(members, read(data[0]), np.arange(3), n_jobs=2)
+    members = open_ensemble(fitted["forest", 0])
+    proba = stack_proba(members, data[0], np.arange(3), n_jobs=2)
     assert_array_equal(proba, ask(fitted["forest", 0], data[0]))
 
 

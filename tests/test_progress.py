@@ -17,7 +17,7 @@ from torch import nn
 from sk_ekd import EnsembleDistiller
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP
-from sk_ekd.teachers import _ask
+from sk_ekd.teachers import _predictions
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn >= 1.9 only")
 
@@ -71,7 +71,7 @@ def make_distiller(student=None, **params):
 
 
 def test_blocks_and_epochs_are_tasks_of_the_fit(monkeypatch):
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 2 * 40)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 2 * 40)
     log = Log()
     make_distiller().set_callbacks(log).fit(X, y)
     assert log.names() == [
@@ -131,8 +131,8 @@ def test_older_releases_do_without():
         "from sklearn.datasets import load_iris\n"
         "from sklearn.naive_bayes import GaussianNB\n"
         "sys.modules['sklearn.callback'] = None\n"
-        "from sk_ekd import EnsembleDistiller, _progress\n"
-        "assert not hasattr(_progress.CallbackSupportMixin, 'set_callbacks')\n"
+        "from sk_ekd import EnsembleDistiller, _compat\n"
+        "assert not hasattr(_compat.CallbackSupportMixin, 'set_callbacks')\n"
         "X, y = load_iris(return_X_y=True)\n"
         "distiller = EnsembleDistiller([GaussianNB()], cv=3).fit(X, y)\n"
         "print(distiller.score(X, y) > 0.9)\n"

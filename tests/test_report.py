@@ -29,9 +29,11 @@ from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_ekd import EnsembleDistiller, _report, ask_teachers
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import (
     LatencyDisplay,
+    _costs,
+    _report,
     distillation_report,
     expected_calibration_error,
 )
@@ -304,7 +306,7 @@ def test_distiller_of_answers_alone_has_teachers_by_number(world):
     proba = _report.teachers_proba(world.distiller, world.X_train, None)
     distiller = EnsembleDistiller(None, make_net(), random_state=0)
     distiller.fit(world.X_train, world.y_train, teacher_proba=proba)
-    with pytest.raises(ValueError, match="no teachers to ask: pass their answers"):
+    with pytest.raises(ValueError, match="no teachers to query: pass their predict"):
         world.measure(distiller)
     proba = _report.teachers_proba(world.distiller, world.X, None)
     report = world.measure(distiller, teacher_proba=proba)
@@ -400,7 +402,7 @@ def test_bytes_are_those_of_the_pickle(world):
 
 def test_large_arrays_are_counted_in_full():
     model = {"weights": np.zeros(10**6), "more": np.asfortranarray(np.ones((500, 500)))}
-    assert _report._pickled_bytes(model) == len(pickle.dumps(model))
+    assert _costs._pickled_bytes(model) == len(pickle.dumps(model))
 
 
 def test_model_that_cannot_be_pickled_has_no_size(world):
@@ -431,7 +433,7 @@ def test_teacher_is_asked_a_bounded_number_of_times(world):
 
 
 def test_slow_teacher_is_timed_once(world, monkeypatch):
-    monkeypatch.setattr(_report, "TIMING_SECONDS", 0)
+    monkeypatch.setattr(_costs, "TIMING_SECONDS", 0)
     teacher = Recorder([0.2, 0.3, 0.5], ["ant", "bee", "cat"])
     distiller = world.distill([teacher])
     teacher.asked.clear()

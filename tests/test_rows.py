@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
-from sk_ekd._rows import as_rows, count_rows, read_weight, take_rows
+from sk_ekd._data import as_rows, count_rows, read_weight, take_rows
 
 TABLE = np.arange(12.0).reshape(4, 3)
 KINDS = {

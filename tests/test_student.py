@@ -18,8 +18,11 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
+from sk_ekd._classes import UNLABELED
+from sk_ekd._targets import Targets
+from sk_ekd.losses import DistillationLoss
 from sk_ekd.students import MLP
-from sk_ekd.students._net import StudentRows, fit_student, student_proba
+from sk_ekd.students._net import fit_student, student_proba
 
 N, D, C = 150, 5, 3
 RNG = np.random.RandomState(0)
@@ -81,17 +84,22 @@ class Unfollowed:
         pass
 
 
-def fit(student, X, y, target, *, label_weight=None, weight=None, valid=None, **params):
-    params = {"alpha": 0.5, "temperature": 1.0, "seed": 0, **params}
+def as_part(X, y, mix, label_weight=None, mix_weight=None):
+    """Return rows and their Targets."""
     ones = np.ones(len(y))
-    train = StudentRows(
-        X,
-        y,
-        target,
-        ones if label_weight is None else label_weight,
-        ones if weight is None else weight,
-    )
-    return fit_student(student, train, valid, **{"epochs": Unfollowed(), **params})
+    label_weight = ones if label_weight is None else label_weight
+    mix_weight = ones if mix_weight is None else mix_weight
+    return X, Targets(y, y != UNLABELED, mix, label_weight, mix_weight)
+
+
+def fit(
+    student, X, y, target, *, label_weight=None, weight=None, valid=None,
+    alpha=0.5, temperature=1.0, loss=None, **params,
+):  # fmt: skip
+    train = as_part(X, y, target, label_weight, weight)
+    loss = loss or DistillationLoss(alpha, temperature)
+    params = {"seed": 0, "epochs": Unfollowed(), **params}
+    return fit_student(student, train, valid, loss=loss, **params)
 
 
 # --- Training -----------------------------------------------------------------------
@@ -155,8 +163,7 @@ def test_fast_steps_are_the_steps_of_skorch(form, params):
     valid = None
     if params.pop("validation", False):
         held = slice(100, None)
-        ones = np.ones(50)
-        valid = StudentRows(X[held], y[held], target[held], ones, ones)
+        valid = as_part(X[held], y[held], target[held])
         X, y, target = X[:100], y[:100], target[:100]
     net = clone(NETS[form]).set_params(**params)
     fast, history = fit(net, X, y, target, valid=valid)

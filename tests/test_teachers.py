@@ -45,14 +45,10 @@ from xgboost import XGBClassifier
 
 from sk_ekd import EnsembleDistiller, _distiller
 from sk_ekd.students import MLP
-from sk_ekd.students._net import limited
-from sk_ekd.teachers import _ask
-from sk_ekd.teachers._predict import (
-    fit_teachers,
-    known_classes,
-    name_teachers,
-    stack_proba,
-)
+from sk_ekd.teachers import _predictions
+from sk_ekd.teachers._fit import fit_teachers
+from sk_ekd.teachers._open import known_classes, name_teachers
+from sk_ekd.teachers._predict import stack_proba
 from sk_ekd.weighting import uniform
 
 CLASSES = np.arange(3)
@@ -662,7 +658,7 @@ def test_teacher_sees_the_rows_exactly_as_they_were_given(data, partly, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_block_of_rows_is_of_the_callers_kind(data, partly, kind, monkeypatch):
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 2 * 40)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 2 * 40)
     X, witness = KINDS[kind](data[0]), Witness()
     distill([witness], X, np.minimum(partly, 1))
     assert [type(part) for part in witness.asked] == [type(X)] * 3
@@ -686,7 +682,7 @@ def test_fitted_teacher_is_never_fitted_and_asked_once_a_row(data, partly, log):
 
 
 def test_row_asked_in_blocks_is_asked_once(data, partly, log, monkeypatch):
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 3 * 7)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 3 * 7)
     X, y = data
     teacher = Recorder(random_state=0).fit(X, y)
     log.clear()
@@ -757,14 +753,14 @@ def test_block_size_does_not_matter(data, partly, monkeypatch, cv, weighting):
     targets = []
 
     def keep_target(student, train, valid, **options):
-        targets.append(train.target)
+        targets.append(train[1].mix)
         return fit_student(student, train, valid, **options)
 
     fit_student = _distiller.fit_student
     monkeypatch.setattr(_distiller, "fit_student", keep_target)
     whole = distill(teachers, X, partly, cv=cv, weighting=weighting)
     for block_values in (1, 9 * 7, 9 * 89):
-        monkeypatch.setattr(_ask, "BLOCK_VALUES", block_values)
+        monkeypatch.setattr(_predictions, "BLOCK_VALUES", block_values)
         parts = distill(teachers, X, partly, cv=cv, weighting=weighting)
         assert_array_equal(targets[-1], targets[0])
         assert_array_equal(parts.row_weight_, whole.row_weight_)
@@ -775,7 +771,7 @@ def test_block_size_does_not_matter(data, partly, monkeypatch, cv, weighting):
 
 @pytest.mark.parametrize("cv", ["prefit", 3])
 def test_all_rows_of_all_teachers_are_never_held_at_once(data, partly, monkeypatch, cv):
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 100)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 100)
     X, y = data
     teachers = [GaussianNB(), DecisionTreeClassifier(max_depth=2), GaussianNB()]
     if cv == "prefit":
@@ -790,7 +786,7 @@ def test_all_rows_of_all_teachers_are_never_held_at_once(data, partly, monkeypat
 def test_more_teachers_than_a_block_holds_are_asked_row_by_row(
     data, partly, monkeypatch
 ):
-    monkeypatch.setattr(_ask, "BLOCK_VALUES", 5)
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 5)
     watch = Watch()
     teacher = GaussianNB().fit(*data)
     distill([teacher] * 4, data[0], partly, weighting=watch)
@@ -1097,7 +1093,7 @@ def many_threads():
 def test_teachers_asked_at_once_share_the_cores(data, many_threads):
     teachers = {name: CoreCounter().fit(*data) for name in "ab"}
     before = torch.get_num_threads(), most_threads("blas")
-    stack_proba(teachers, data[0], CLASSES, n_jobs=2, limited=limited)
+    stack_proba(teachers, data[0], CLASSES, n_jobs=2)
     share = max(1, joblib.cpu_count() // 2)
     for teacher in teachers.values():
         assert teacher.seen_ == {"joblib": 1, "blas": share, "torch": share}
@@ -1106,11 +1102,11 @@ def test_teachers_asked_at_once_share_the_cores(data, many_threads):
 
 def test_teachers_asked_one_by_one_have_all_cores(data, many_threads):
     teachers = {name: CoreCounter().fit(*data) for name in "ab"}
-    stack_proba(teachers, data[0], CLASSES, limited=limited)
+    stack_proba(teachers, data[0], CLASSES)
     assert teachers["b"].seen_["torch"] == joblib.cpu_count() + 1
     assert teachers["b"].seen_["joblib"] == joblib.cpu_count()
     # one teacher has nobody to share with
-    stack_proba({"a": teachers["a"]}, data[0], CLASSES, n_jobs=2, limited=limited)
+    stack_proba({"a": teachers["a"]}, data[0], CLASSES, n_jobs=2)
     assert teachers["a"].seen_["joblib"] == joblib.cpu_count()
 
 
@@ -1122,7 +1118,7 @@ def test_threads_are_restored_after_an_error(data, many_threads):
     teachers = {name: Broken().fit(*data) for name in "ab"}
     before = torch.get_num_threads(), most_threads("blas")
     with pytest.raises(ZeroDivisionError):
-        stack_proba(teachers, data[0], CLASSES, n_jobs=2, limited=limited)
+        stack_proba(teachers, data[0], CLASSES, n_jobs=2)
     assert (torch.get_num_threads(), most_threads("blas")) == before
 
 

@@ -1,4 +1,4 @@
-"""The built-in student, and how a student is trained and asked."""
+"""The built-in student; how a student is trained and asked is private."""
 
 from ._default import MLP, default_student
 

@@ -9,22 +9,13 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from skorch.utils import to_numpy
-from torch import nn
 from torch.utils.data import DataLoader
+
+from ._criterion import Criterion
 
 
 class MemoryRows(torch.utils.data.Dataset):
-    """X and packed rows as tensors on the device; sparse X and memmaps by batch.
-
-    Parameters
-    ----------
-    X : ndarray, memmap or CSR matrix of shape (n_samples, ...)
-        Inputs; a memmap stays where it is.
-    rows : Tensor of shape (n_samples, n_packed)
-        What the loss knows of each row.
-    device : str or torch.device
-        Where the net computes.
-    """
+    """X and packed targets as tensors on the device; sparse X and memmaps by batch."""
 
     def __init__(self, X, rows, *, device):
         self.by_batch = issparse(X) or isinstance(X, np.memmap)
@@ -42,36 +33,14 @@ class MemoryRows(torch.utils.data.Dataset):
 
 
 def as_tensor(X):
-    """Copy a few rows into a dense tensor.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, ...)
-        Numbers.
-
-    Returns
-    -------
-    X : Tensor of shape (n_samples, ...), dtype float32
-    """
+    """Copy a few rows into a dense tensor."""
     return torch.from_numpy(
         X.toarray() if issparse(X) else np.array(X, dtype=np.float32)
     )
 
 
 class MemoryBatches:
-    """Whole batches by index, instead of a loader that collects row by row.
-
-    Parameters
-    ----------
-    dataset : MemoryRows
-        Where they are taken from.
-    batch_size : int
-        Number of rows.
-    shuffle : bool, default=True
-        Whether each epoch has an order of its own.
-    drop_last : bool, default=False
-        Whether a last, smaller batch is left out.
-    """
+    """Whole batches by index, instead of a loader that collects row by row."""
 
     options = frozenset({"batch_size", "shuffle", "drop_last"})
 
@@ -101,19 +70,7 @@ def _valid_batches(dataset, **options):
 
 
 def choose_dataset(net):
-    """Choose rows in memory, or the Dataset that the user set on the net.
-
-    Parameters
-    ----------
-    net : skorch classifier
-        Its iterators are set to whole batches where nothing of the user's collects
-        them.
-
-    Returns
-    -------
-    make_dataset : callable
-        Maps inputs and packed rows to a Dataset.
-    """
+    """Choose rows in memory, or the Dataset that the user set on the net."""
     options = net.get_params_for("iterator_train")
     if (
         net.dataset is Dataset
@@ -141,18 +98,7 @@ def choose_dataset(net):
 
 
 def has_plain_steps(net):
-    """Return whether nothing of the user's runs between or within the steps.
-
-    Parameters
-    ----------
-    net : initialized skorch classifier
-        With its optimizer and its callbacks.
-
-    Returns
-    -------
-    plain : bool
-        Whether `run_single_epoch` does what the net itself would.
-    """
+    """Return whether nothing of the user's runs between or within the steps."""
     steps = (
         "run_single_epoch", "train_step", "train_step_single", "validation_step",
         "initialize_module", "initialize_optimizer", "get_train_step_accumulator",
@@ -176,21 +122,6 @@ def run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
     """Run an epoch as skorch does, but for what nobody listens to between the steps.
 
     The losses stay on the device, and are read once.
-
-    Parameters
-    ----------
-    net : initialized skorch classifier
-        Trained in place.
-    iterator : iterable or None
-        Batches of inputs and packed rows.
-    training : bool
-        Whether to train, or to validate.
-    prefix : str
-        Of what is recorded in the history.
-    step_fn : callable
-        skorch's step, which is not called.
-    **fit_params : dict
-        Passed by skorch, and not used.
     """
     if iterator is None:
         return
@@ -219,7 +150,7 @@ def _choose_loss(net, iterator, training):
     """Return the loss of a batch, without a detour where skorch's would be one."""
     if (
         isinstance(iterator, MemoryBatches)  # tensors, and on the device
-        and isinstance(net.criterion_, nn.CrossEntropyLoss)
+        and isinstance(net.criterion_, Criterion)
         and type(net).infer is NeuralNet.infer
         and _has_own(net, "get_loss")
     ):

@@ -17,18 +17,7 @@ FLOAT32 = {
 
 
 def as_matrix(X):
-    """Return X as the float32 array or CSR matrix that a net can take.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
-        What the caller passed, or the student's preprocessing returned.
-
-    Returns
-    -------
-    X : ndarray, memmap or CSR matrix of shape (n_samples, ...)
-        A memmap of numbers stays as it is, to be cast batch by batch.
-    """
+    """Return X as the float32 array or CSR matrix that a net can take."""
     if isinstance(X, np.memmap) and X.ndim > 1 and X.size and X.dtype.kind in "fiub":
         for block in gen_batches(len(X), max(1, BLOCK_VALUES // prod(X.shape[1:]))):
             with np.errstate(over="ignore"):

@@ -1,3 +1,5 @@
 """The teachers: who they are, how they are fitted, and what they predict."""
 
-__all__ = []
+from ._ask import ask_teachers
+
+__all__ = ["ask_teachers"]

@@ -23,30 +23,19 @@ from .._compat import warn
 
 
 def open_ensemble(ensemble):
-    """Return the members of a fitted ensemble, and what reads rows for all of them.
+    """Return the members of a fitted ensemble, by the caller's names where it has some.
 
-    Parameters
-    ----------
-    ensemble : fitted classifier
-        A forest, or a Bagging, Voting, Stacking or CalibratedClassifierCV, bare or in a
-        ``FrozenEstimator``; any other classifier is one teacher.
-
-    Returns
-    -------
-    members : dict of str to fitted classifier
-        In their order, by the caller's names where the ensemble has some.
-    read : callable
-        ``read(X)`` checks a block of rows once for all members to be asked about it; a
-        member that is asked about other rows checks them itself.
+    Of a forest, or a Bagging, Voting, Stacking or CalibratedClassifierCV, bare or in a
+    FrozenEstimator; any other classifier is one teacher.
 
     Examples
     --------
     >>> from sklearn.ensemble import RandomForestClassifier
     >>> forest = RandomForestClassifier(2, random_state=0)
-    >>> members, read = open_ensemble(forest.fit([[0], [1]], ["a", "b"]))
+    >>> members = open_ensemble(forest.fit([[0], [1]], ["a", "b"]))
     >>> list(members)
     ['decisiontreeclassifier-1', 'decisiontreeclassifier-2']
-    >>> members["decisiontreeclassifier-2"].predict(read([[1]]))
+    >>> members["decisiontreeclassifier-2"].predict([[1]])
     array(['b'], dtype='<U1')
     """
     thawed = ensemble
@@ -58,7 +47,16 @@ def open_ensemble(ensemble):
             _check_one_output(thawed)
             _warn_of_weights(thawed)
             return open_kind(thawed)
-    return {type(ensemble).__name__.lower(): ensemble}, _as_given
+    return {type(ensemble).__name__.lower(): ensemble}
+
+
+def read_once(teachers, X):
+    """Check and cast rows once, where the teachers are the members of one ensemble."""
+    members = list(teachers.values())
+    first = members[0]
+    if not all(isinstance(m, Member) and m.read is first.read for m in members):
+        return X
+    return X if first.read is _as_given else _ReadRows(first.read(X))
 
 
 class _ReadRows:
@@ -69,31 +67,17 @@ class _ReadRows:
         self.shape = rows.shape
 
 
-def _read_once(read, X):
-    return _ReadRows(read(X))
-
-
 def _if_model_has(method):
     return available_if(lambda member: hasattr(member.model, method))
 
 
 class Member:
-    """One model of an ensemble, which answers in the ensemble's labels.
+    """One model of an ensemble, which predicts the ensemble's labels.
 
-    Parameters
-    ----------
-    model : fitted classifier
-        Kept as it is; the member has those of its methods that it has itself.
-    read : callable
-        Checks and casts rows as the ensemble does.
-    classes_ : ndarray of shape (n_known,)
-        Labels of the columns of the model's answers.
-    labels : ndarray of shape (n_classes,), default=None
-        The ensemble's labels, where the model's `predict` returns positions in them.
-    columns : ndarray of shape (n_columns,), default=None
-        Positions of the columns that the model was fitted on; None is all of them.
-    options : dict, default=None
-        Keyword arguments of the model's methods.
+    `read` checks and casts rows as the ensemble does. `classes_` are the labels of the
+    model's columns, `labels` those of the ensemble, where the model's `predict` returns
+    positions in them. `columns` are those of X that the model was fitted on, None for
+    all; `options` go to its methods.
     """
 
     def __init__(
@@ -145,7 +129,7 @@ def _open_forest(forest):
         _as_member(tree, read, forest, options={"check_input": False})
         for tree in forest.estimators_
     ]
-    return _numbered(trees), partial(_read_once, read)
+    return _numbered(trees)
 
 
 def _open_bagging(bagging):
@@ -159,7 +143,7 @@ def _open_bagging(bagging):
         _as_member(model, read, bagging, columns=columns)
         for model, columns in zip(bagging.estimators_, drawn, strict=True)
     ]
-    return _numbered(members), partial(_read_once, read)
+    return _numbered(members)
 
 
 def _open_named(ensemble):
@@ -171,14 +155,14 @@ def _open_named(ensemble):
         for name, model in ensemble.named_estimators_.items()
         if not isinstance(model, str)  # "drop"
     }
-    return members, _as_given
+    return members
 
 
 def _open_calibrated(calibrated):
     # no classes_ of their own: they answer over all labels, whatever their fold knew
     pairs = calibrated.calibrated_classifiers_
     members = [Member(pair, _as_given, calibrated.classes_) for pair in pairs]
-    return _numbered(members, "calibrated"), _as_given
+    return _numbered(members, "calibrated")
 
 
 # kind: (its fitted attribute, how it is opened); subclasses count

@@ -4,13 +4,12 @@ The figures have labels beside their axes. If you pass `ax`, let its figure make
 for them, as in ``plt.subplots(1, 2, layout="constrained")``.
 """
 
-from ._display import (
-    DisagreementDisplay,
-    LatencyDisplay,
-    TeacherWeightDisplay,
-    TrainingDisplay,
-)
-from ._report import distillation_report, expected_calibration_error
+from ._disagreement import DisagreementDisplay
+from ._latency import LatencyDisplay
+from ._quality import expected_calibration_error
+from ._report import distillation_report
+from ._teacher_weight import TeacherWeightDisplay
+from ._training import TrainingDisplay
 
 __all__ = [
     "DisagreementDisplay",

@@ -1,0 +1,204 @@
+"""What a meta-estimator owes scikit-learn: labels, clone, parameters, tags, HTML."""
+
+import contextlib
+import copy
+import sys
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from ._classes import as_column, check_one_kind, encode_labels, read_labels
+from ._compat import CallbackSupportMixin, VisualBlock, warn
+from ._data import as_rows, take_rows
+
+MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
+
+
+class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """A classifier whose student alone predicts.
+
+    The estimator has `teachers`, `student`, `cv` and `unlabeled_label`, `classes_` and
+    `student_` once it is fitted, and the methods `predict_proba` and `_parts`.
+    """
+
+    def predict(self, X):
+        """Predict the most probable class, by the student alone.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Rows, of the kind that `fit` saw.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels; the argmax of `predict_proba`, whatever threshold a
+            `NeuralNetBinaryClassifier` has.
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the student's accuracy on the labeled rows among `X`.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Rows, of the kind that `fit` saw.
+        y : array-like of shape (n_samples,)
+            Labels; rows with an unknown label are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            Share of the labeled rows that `predict` gets right.
+        """
+        check_is_fitted(self)
+        check_consistent_length(X, y, sample_weight)
+        labels, labeled = read_labels(as_column(y), self.unlabeled_label)
+        if not labeled.any():
+            raise ValueError("y has no labeled row to score: every label is unknown.")
+        check_one_kind(labels, self.classes_)
+        known = np.flatnonzero(labeled)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)[known]
+        return accuracy_score(
+            encode_labels(labels, labeled, self.classes_)[known],
+            self.predict_proba(take_rows(as_rows(X), known)).argmax(axis=1),
+            sample_weight=sample_weight,
+        )
+
+    def get_params(self, deep=True):
+        """Return the parameters, with those of the student and the weighting.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list nested parameters. Those of a bare ensemble are not: it is
+            fitted, and another fit would be another ensemble.
+
+        Returns
+        -------
+        params : dict
+            Parameter names mapped to their values.
+        """
+        params = super().get_params(deep=deep)
+        return {k: v for k, v in params.items() if not k.startswith("teachers__")}
+
+    def set_params(self, **params):
+        """Set parameters, also those of the student, as ``student__lr``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names mapped to their values.
+
+        Returns
+        -------
+        self : EnsembleDistiller
+            The distiller.
+        """
+        nested = [name for name in params if name.startswith("teachers__")]
+        if nested:
+            raise ValueError(
+                f"{nested[0]!r} would change a teacher that is fitted: set `teachers` "
+                "to other ones, in a grid each of them in a FrozenEstimator."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "student_")
+
+    def __sklearn_clone__(self):
+        if not isinstance(self.cv, str):  # the teachers are to be fitted
+            return super().__sklearn_clone__()
+        # scikit-learn's clone would unfit the teachers: leave them out, hand them over
+        shell = copy.copy(self)
+        shell.teachers = None
+        twin = super(Distiller, shell).__sklearn_clone__()
+        twin.teachers = self.teachers
+        return twin
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        with contextlib.suppress(Exception):  # teachers of other libraries have no tags
+            readers = [self.teachers]  # of X
+            if isinstance(self.teachers, (list, tuple)):
+                readers = list(self.teachers)
+            if isinstance(self.student, Pipeline):
+                readers.append(self.student[0])
+            inputs = [
+                get_tags(r[1] if isinstance(r, tuple) else r).input_tags
+                for r in readers
+            ]
+            tags.input_tags.sparse = all(tag.sparse for tag in inputs)
+            tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
+        return tags
+
+    def _sk_visual_block_(self):
+        """Show the teachers side by side, and the student under them."""
+        # what fit would refuse is shown as it is, and not warned of
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            teachers, student = self._parts()
+            # of a member, the model that it is
+            shown = {k: getattr(t, "model", t) for k, t in teachers.items()}
+            if len(shown) > MOST_SHOWN:
+                more = f"{len(shown) - 2} more"
+                shown = {**dict(list(shown.items())[:2]), "...": more}
+            blocks = [
+                VisualBlock("parallel", list(part.values()), names=list(part))
+                for part in (shown, {"student": student})
+                if part
+            ]
+            return VisualBlock("serial", blocks, dash_wrapped=False)
+        name = type(self).__name__
+        return VisualBlock("single", self, names=name, name_details=str(self))
+
+    def _warn_of_callers(self):
+        """Warn where a caller within scikit-learn takes the unlabeled mark for a class.
+
+        The fit alone cannot know: it sees the train part only, and maybe encoded. So
+        look at who calls. Where scikit-learn changes its names, nothing is said.
+        """
+        if self.unlabeled_label is None:
+            return
+        frame = sys._getframe()
+        while frame := frame.f_back:
+            if not frame.f_globals.get("__name__", "").startswith("sklearn."):
+                continue
+            with contextlib.suppress(Exception):  # foreign objects may raise anything
+                if _takes_mark_for_class(frame, self.unlabeled_label):
+                    break
+        else:
+            return
+        warn(
+            f"scikit-learn takes {self.unlabeled_label!r}, the mark of an unknown "
+            "label, for a class here: folds are stratified by it, and every scorer but "
+            "the default counts these rows as errors. To a search or cross-validation "
+            "pass cv=SemiSupervisedSplit(5) from sk_ekd.model_selection, to a "
+            "meta-estimator labeled rows only. (If it is a class, set "
+            "unlabeled_label=None.)"
+        )
+
+
+def _takes_mark_for_class(frame, unlabeled_label):
+    """Return whether a frame of scikit-learn tests or encodes unlabeled rows."""
+    names, caller = frame.f_locals, frame.f_code.co_name
+    if caller in ("_fit_and_score", "_fit_and_predict", "_permutation_test_score"):
+        y = names["y"]
+        y = as_column(np.ravel(y) if np.ndim(y) > 1 else y)  # without its warning
+        return not read_labels(y[names["test"]], unlabeled_label)[1].all()
+    if caller == "cross_val_predict":
+        return unlabeled_label in names["le"].classes_.tolist()
+    meta = names["self"]
+    return not isinstance(meta, Distiller) and (
+        unlabeled_label in np.asarray(meta.classes_).tolist()
+    )

@@ -1,0 +1,43 @@
+"""Seed torch, and limit its threads, where it is loaded; leave it as it was."""
+
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+
+
+def draw_seed(rng):
+    """Draw a seed from a RandomState."""
+    return rng.randint(np.iinfo(np.int32).max)
+
+
+@contextmanager
+def seeded(seed, device=None):
+    """Seed torch inside, for code that computes on `device`; restore its generators."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    cuda = device is not None and torch.device(device).type == "cuda"
+    # naming the devices keeps a CPU fit from starting CUDA
+    devices = range(torch.cuda.device_count()) if cuda else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed_all(seed)
+        yield
+
+
+@contextmanager
+def limited(n_threads):
+    """Limit torch to so many threads inside, restore their number."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, n_threads))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

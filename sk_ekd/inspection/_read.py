@@ -1,0 +1,106 @@
+"""Read what a fitted distiller and its teachers say of the caller's rows."""
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from .. import ask_teachers
+from .._classes import (
+    align,
+    as_column,
+    as_proba,
+    check_one_kind,
+    check_teacher_proba,
+    encode_labels,
+    read_labels,
+)
+from .._data import count_rows
+
+
+def check_distiller(distiller):
+    """Raise an error unless this is a fitted distiller."""
+    if not hasattr(distiller, "unlabeled_label"):
+        raise TypeError(
+            f"`distiller` must be a fitted EnsembleDistiller, got {distiller!r}. (Of a "
+            "search, pass its `best_estimator_`; of a Pipeline, its last step.)"
+        )
+    check_is_fitted(distiller, "student_")
+
+
+def teacher_names(distiller):
+    """Return the names of the teachers, in the order of their predictions."""
+    return distiller.teacher_names_
+
+
+def read_codes(distiller, X, y):
+    """Return each label's index in `classes_`, and which rows are labeled -> (n,)."""
+    check_distiller(distiller)
+    y = as_column(y)
+    check_consistent_length(X, y)
+    labels, labeled = read_labels(y, distiller.unlabeled_label)
+    classes = distiller.classes_
+    if len(labels):
+        check_one_kind(labels, classes)
+    strange = sorted(set(labels.tolist()) - set(classes.tolist()))
+    if strange:
+        raise ValueError(
+            f"y holds labels that the distiller does not know, {strange}: its "
+            f"`classes_` are {classes.tolist()}. Leave these rows out."
+        )
+    return encode_labels(labels, labeled, classes), labeled
+
+
+def read_teacher_proba(distiller, X, teacher_proba):
+    """Check the teachers' predictions that the caller passed -> (n, t, c)."""
+    n_samples = count_rows(X)
+    proba = check_teacher_proba(teacher_proba, n_samples, teacher_names(distiller))
+    if proba.shape[2] != len(distiller.classes_):
+        raise ValueError(
+            "`teacher_proba` must have one column for each of the "
+            f"{len(distiller.classes_)} classes, got shape {proba.shape}."
+        )
+    return as_proba(proba, np.arange(n_samples))
+
+
+def teachers_proba(distiller, X, teacher_proba):
+    """Query the teachers, unless their predictions are given -> (n, t, c)."""
+    if teacher_proba is not None:
+        return teacher_proba
+    if not getattr(distiller, "teachers_", None):
+        raise ValueError(
+            "The distiller has no teachers to query: pass their predictions for X as "
+            "`teacher_proba`, of shape (n_samples, n_teachers, n_classes)."
+        )
+    return ask_teachers(
+        list(distiller.named_teachers_.items()),
+        X,
+        classes=distiller.classes_,
+        unlabeled_label=distiller.unlabeled_label,
+    )
+
+
+def baseline_proba(baseline, X, classes):
+    """Query the baseline, and give it a column for each of `classes` -> (n, c)."""
+    if not hasattr(baseline, "predict_proba"):
+        raise TypeError(
+            "`baseline` must be a fitted classifier with predict_proba, got "
+            f"{baseline!r}."
+        )
+    if not hasattr(baseline, "classes_"):
+        raise NotFittedError(
+            f"`baseline` has no `classes_`: fit it first, got {baseline!r}."
+        )
+    known = np.asarray(baseline.classes_)
+    if not set(known.tolist()) <= set(classes.tolist()):
+        raise ValueError(
+            f"`baseline` must know no class besides the distiller's {classes.tolist()}"
+            f", got {known.tolist()}."
+        )
+    prediction = np.asarray(baseline.predict_proba(X))
+    if prediction.shape[1:] != known.shape:
+        raise ValueError(
+            "predict_proba of `baseline` must have one column for each of its "
+            f"{len(known)} classes, got an array of shape {prediction.shape}."
+        )
+    return align(prediction, known, classes)

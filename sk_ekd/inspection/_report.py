@@ -1,0 +1,140 @@
+"""Write the report on what a student kept of its teachers."""
+
+import numpy as np
+import pandas as pd
+
+from .._data import as_rows, take_rows
+from ..pooling import MeanPool
+from ._costs import measure_costs
+from ._quality import measure_quality
+from ._read import (
+    baseline_proba,
+    read_codes,
+    read_teacher_proba,
+    teacher_names,
+    teachers_proba,
+)
+
+OTHERS = ("ensemble", "pool", "student", "baseline")  # entries that are not teachers
+
+
+def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
+    """Compare the student with its teachers, on rows that none of them saw.
+
+    Parameters
+    ----------
+    distiller : EnsembleDistiller
+        A fitted distiller.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        Rows of the kind that `fit` saw.
+    y : array-like of shape (n_samples,)
+        Labels. Rows with an unknown label are left out.
+    baseline : classifier, default=None
+        A fitted classifier with `predict_proba` to compare with. The best choice is
+        the same student trained on the labels alone, which is another
+        `EnsembleDistiller` with ``alpha=0``.
+    teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), default=None
+        The teachers' predictions for `X`, where the teachers cannot be queried here.
+        Their times and sizes are then missing from the report.
+
+    Returns
+    -------
+    report : DataFrame
+        One entry for each teacher, for the "ensemble" (the plain mean of the teachers),
+        for the "pool" where it is calibrated, for the "student", and for the "baseline"
+        where there is one. The columns are:
+
+        - accuracy, balanced_accuracy and log_loss;
+        - roc_auc: that of the second of two classes, or with more classes the mean of
+          each against the rest. It is NaN where `y` lacks a class;
+        - ece: the :func:`expected_calibration_error`;
+        - us_per_row: microseconds per row, in batches of up to 1,000 rows. The ensemble
+          takes the sum of its teachers' times, or its own time where `teachers` is a
+          single fitted ensemble;
+        - us_single: microseconds for a call with a single row;
+        - bytes: length of the pickle, which for a distiller is that of its `student_`
+          alone. It is missing where the model cannot be pickled;
+        - retention: the accuracy as a share of the ensemble's;
+        - recovered: how much of the step from the baseline's accuracy to the ensemble's
+          is made. It is there only with a baseline, NaN where there is no step, and
+          means little where the step is small;
+        - pool_weight and pool_temperature: those of each teacher, only with a
+          calibrated pool. The pool has no times and no size of its own, since they are
+          those of the ensemble.
+
+    Notes
+    -----
+    Times are medians over calls of `predict_proba` in this process, or of
+    `decision_function` or `predict` for a teacher that lacks it. They hold for this
+    machine, and take about a second per model to measure. A teacher that has the name
+    of another entry is shown as "student (teacher)".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_ekd import EnsembleDistiller
+    >>> from sk_ekd.inspection import distillation_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> teachers = [GaussianNB(), LogisticRegression(max_iter=500)]
+    >>> distiller = EnsembleDistiller(teachers, cv=5, random_state=0)
+    >>> distiller = distiller.fit(X[::2], y[::2])
+    >>> report = distillation_report(distiller, X[1::2], y[1::2])
+    >>> report["retention"].round(1)
+    gaussiannb            1.0
+    logisticregression    1.0
+    ensemble              1.0
+    pool                  1.0
+    student               1.0
+    Name: retention, dtype: float64
+    """
+    codes, labeled = read_codes(distiller, X, y)  # (n,), (n,)
+    if not labeled.any():
+        raise ValueError("y has no labeled row to measure on: every label is unknown.")
+    if teacher_proba is not None:
+        teacher_proba = read_teacher_proba(distiller, X, teacher_proba)[labeled]
+    X, y = take_rows(as_rows(X), np.flatnonzero(labeled)), codes[labeled]
+    proba = teachers_proba(distiller, X, teacher_proba)  # (n, t, c)
+    predictions = _predictions(distiller, X, proba, baseline)  # (n, c) each
+    quality = {name: measure_quality(p, y) for name, p in predictions.items()}
+    names, teachers = _teacher_entries(distiller), {}
+    if teacher_proba is None:
+        teachers = dict(zip(names, distiller.teachers_, strict=True))
+    costs = measure_costs(distiller, teachers, baseline, X)
+    report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
+    report = _compare(report.astype({"bytes": "Int64"}))
+    if "pool" in predictions:
+        report.loc[names, "pool_weight"] = distiller.pool_.weight_
+        report.loc[names, "pool_temperature"] = distiller.pool_.temperature_
+    return report
+
+
+def _teacher_entries(distiller):
+    """Return the teachers' names, none of them that of another entry."""
+    return [
+        f"{name} (teacher)" if name in OTHERS else name
+        for name in teacher_names(distiller)
+    ]
+
+
+def _predictions(distiller, X, proba, baseline):
+    """Return the predictions of each entry, by its name -> dict of (n, c)."""
+    teachers = zip(_teacher_entries(distiller), proba.swapaxes(0, 1), strict=True)
+    predictions = {**dict(teachers), "ensemble": proba.mean(axis=1, dtype=np.float64)}
+    if not isinstance(distiller.pool_, MeanPool):
+        predictions["pool"] = distiller.pool_.predict_proba(proba)
+    predictions["student"] = distiller.predict_proba(X)
+    if baseline is not None:
+        predictions["baseline"] = baseline_proba(baseline, X, distiller.classes_)
+    return predictions
+
+
+def _compare(report):
+    """Add how much the entries keep of the ensemble's accuracy, and of its gain."""
+    accuracy = report["accuracy"]
+    report["retention"] = accuracy / accuracy["ensemble"]
+    if "baseline" in report.index:
+        gain = accuracy["ensemble"] - accuracy["baseline"]
+        report["recovered"] = (accuracy - accuracy["baseline"]) / (gain or np.nan)
+    return report

@@ -1,0 +1,96 @@
+"""A loss in the place of a net's criterion, and its terms in the net's history."""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+
+from ._output import Output
+from ._packed import unpack
+
+
+class Criterion(nn.Module):
+    """Asks the loss about a batch of packed rows, and remembers its terms."""
+
+    def __init__(self, form, loss):
+        super().__init__()
+        self.form = form
+        self.loss = loss
+        self.terms = []  # of each batch of the epoch: rows, terms
+        self.valid_terms = []  # the same, labeled rows, and how many of them are right
+
+    @torch.compiler.disable  # what it remembers is no part of a graph
+    def forward(self, output, packed):
+        """Return the mean loss of a batch."""
+        output = output[0] if isinstance(output, tuple) else output
+        targets = unpack(packed)
+        output = Output(self.form, output, packed.dtype)
+        terms = self.loss(output, targets)
+        seen = len(packed), {name: term.detach() for name, term in terms.items()}
+        if self.training:
+            self.terms.append(seen)
+        else:
+            hit = output.log_proba.argmax(dim=1) == targets.y  # never, where unlabeled
+            self.valid_terms.append((*seen, targets.labeled.sum(), hit.sum()))
+        return reduce(add, terms.values())
+
+
+class MakeCriterion:
+    """Gives skorch the criterion, whatever options its user set for their own."""
+
+    def __init__(self, criterion):
+        self.criterion = criterion
+
+    def __call__(self, **options):
+        """Return the criterion; its form has the options already."""
+        return self.criterion
+
+
+class LossTerms(Callback):
+    """Write the terms of the loss into the history, read once an epoch."""
+
+    def __init__(self, criterion=None, epochs=None):
+        self.criterion = criterion
+        self.epochs = epochs
+        self.best_accuracy = -1.0
+
+    def get_params(self, deep=True):
+        """Return no parameters: these are none of the net's."""
+        return {}
+
+    def __getstate__(self):  # for a Checkpoint that pickles the net
+        return {}
+
+    def on_epoch_begin(self, net, **kwargs):
+        """Forget the epoch before."""
+        self.criterion.terms.clear()
+        self.criterion.valid_terms.clear()
+        self.epochs.begin()
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write the terms of the epoch into the history."""
+        if not self.criterion.terms:
+            raise ValueError(
+                "The student trained on no batch: its batch size with drop_last is "
+                "larger than the number of rows, or its get_loss does not call its "
+                "criterion, which the distillation loss takes the place of."
+            )
+        _record(net.history, "", *zip(*self.criterion.terms, strict=True))
+        if self.criterion.valid_terms:
+            *seen, labeled, hits = zip(*self.criterion.valid_terms, strict=True)
+            _record(net.history, "valid_", *seen)
+            accuracy = float(sum(hits).double() / sum(labeled))  # NaN of no labels
+            net.history.record("valid_acc", accuracy)
+            net.history.record("valid_acc_best", accuracy > self.best_accuracy)
+            self.best_accuracy = max(accuracy, self.best_accuracy)
+
+
+def _record(history, prefix, rows, terms):
+    """Record the mean of each term over an epoch's rows."""
+    for name in terms[0]:
+        batches = torch.stack([batch[name] for batch in terms]).double().cpu().numpy()
+        mean = float(np.average(batches, weights=rows))
+        history.record(f"{prefix}{name}_loss", mean)

@@ -1,0 +1,204 @@
+"""What a net's output means: logits, probabilities, or the logit of one class."""
+
+import torch
+from skorch import NeuralNetBinaryClassifier
+from torch import nn
+from torch.nn import functional as F
+
+from .._classes import UNLABELED
+from .._compat import warn
+
+
+class Output:
+    """What a student says of a batch, whatever the form of its net's output."""
+
+    def __init__(self, form, output, dtype):
+        self._form = form
+        self._read = form.read(output).to(dtype)  # of a module in mixed precision
+        self.log_proba = F.log_softmax(form.logits(self._read), dim=1)  # (b, c)
+
+    def cross_entropy(self, y):
+        """Return the loss of the net's own criterion -> (b,), 0 where y is -1."""
+        return self._form.cross_entropy(self._read, self.log_proba, y)
+
+
+class Logits(nn.Module):
+    """One logit for each class, as CrossEntropyLoss takes them."""
+
+    def __init__(self, criterion):
+        super().__init__()
+        self.criterion = criterion
+
+    def read(self, output):
+        """Return what the criterion takes -> (b, c)."""
+        return output
+
+    def logits(self, read):
+        """Return the logits of all classes -> (b, c)."""
+        return read
+
+    def cross_entropy(self, read, log_proba, y):
+        """Return the loss of the criterion -> (b,), 0 where y is -1."""
+        if self.criterion.label_smoothing:
+            return self.criterion(read, y)
+        # the same, without a second softmax
+        options = {"ignore_index": UNLABELED, "reduction": "none"}
+        return F.nll_loss(log_proba, y, self.criterion.weight, **options)
+
+    @staticmethod
+    def proba(output):
+        """Return the probabilities of all classes -> (b, c)."""
+        return output.softmax(dim=1)
+
+
+class Proba(nn.Module):
+    """One probability for each class, of which skorch takes the log for NLLLoss."""
+
+    def __init__(self, criterion):
+        super().__init__()
+        self.criterion = criterion
+
+    def read(self, output):
+        """Return what the criterion takes -> (b, c)."""
+        return torch.log(output + torch.finfo(output.dtype).eps)  # as skorch does
+
+    def logits(self, read):
+        """Return logits of all classes: logs of probabilities are some -> (b, c)."""
+        return read
+
+    def cross_entropy(self, read, log_proba, y):
+        """Return the loss of the criterion -> (b,), 0 where y is -1."""
+        return self.criterion(read, y)
+
+    @staticmethod
+    def proba(output):
+        """Return the probabilities of all classes -> (b, c)."""
+        return output / output.sum(dim=1, keepdim=True)
+
+
+class OneLogit(nn.Module):
+    """The one logit of the second of two classes, as BCEWithLogitsLoss takes it."""
+
+    def __init__(self, criterion):
+        super().__init__()
+        self.criterion = criterion
+
+    def read(self, output):
+        """Return what the criterion takes -> (b,)."""
+        return output
+
+    def logits(self, read):
+        """Return the logits of both classes -> (b, 2)."""
+        return torch.stack([torch.zeros_like(read), read], dim=1)
+
+    def cross_entropy(self, read, log_proba, y):
+        """Return the loss of the criterion -> (b,), 0 where y is -1."""
+        known = (y != UNLABELED).to(read.dtype)
+        positive = y.clamp(min=0).to(read.dtype)
+        return known * self.criterion(read, positive)
+
+    @staticmethod
+    def proba(output):
+        """Return the probabilities of both classes -> (b, 2)."""
+        return torch.stack([-output, output], dim=1).sigmoid()
+
+
+_FORMS = {
+    nn.CrossEntropyLoss: Logits,
+    nn.NLLLoss: Proba,
+    nn.BCEWithLogitsLoss: OneLogit,
+}
+
+
+def own_criterion(net):
+    """Return the criterion that the user gave the net, made if it is not yet."""
+    if net.initialized_:
+        return _uncompiled(net.criterion_)
+    return net.initialized_instance(net.criterion, net.get_params_for("criterion"))
+
+
+def make_form(net):
+    """Return the form of the net's output, with the options of its own criterion."""
+    own = own_criterion(net)
+    names = ("weight", "pos_weight", "label_smoothing")
+    options = {name: getattr(own, name) for name in names if hasattr(own, name)}
+    criterion = type(own)(**options, reduction="none")
+    if hasattr(criterion, "ignore_index"):
+        criterion.ignore_index = UNLABELED
+    return _FORMS[type(own)](criterion)
+
+
+def check_criterion(net):
+    """Raise unless the net's criterion says what its module returns."""
+    own = own_criterion(net)
+    allowed = (nn.CrossEntropyLoss, nn.NLLLoss)
+    if is_binary(net):
+        allowed = (nn.BCEWithLogitsLoss,)
+    if type(own) not in allowed:
+        names = " or ".join(f"torch.nn.{c.__name__}" for c in allowed)
+        raise TypeError(
+            f"The criterion of the student, a {type(net).__name__}, must be {names}, "
+            f"got {type(own).__name__}: the distillation loss takes its place during "
+            "the fit and must know what the module returns."
+        )
+
+
+def to_proba(net):
+    """Return what turns an output of the fitted net into probabilities."""
+    if callable(net.predict_nonlinearity):
+        return net.predict_nonlinearity
+    return _FORMS[type(_uncompiled(net.criterion_))].proba
+
+
+def is_binary(net):
+    """Return whether the net has one logit."""
+    return isinstance(net, NeuralNetBinaryClassifier)
+
+
+def check_output(form, output, n_samples, n_classes):
+    """Say what is wrong with the untrained module's output for a few rows."""
+    output = output[0] if isinstance(output, tuple) else output
+    shape = tuple(output.shape)
+    if isinstance(form, OneLogit):
+        if n_classes != 2:
+            raise ValueError(
+                f"NeuralNetBinaryClassifier is for 2 classes, there are {n_classes}: "
+                "use NeuralNetClassifier with CrossEntropyLoss."
+            )
+        if shape not in ((n_samples,), (n_samples, 1)):
+            raise ValueError(
+                "The student's module must return one logit a row, got an output of "
+                f"shape {shape}. Leave `module__out_features` unset where the module's "
+                "__init__ takes `out_features`."
+            )
+        return
+    if shape != (n_samples, n_classes):
+        raise ValueError(
+            f"The student's module must return one value for each of the {n_classes} "
+            f"classes, shape {(n_samples, n_classes)} for {n_samples} rows, got "
+            f"{shape}. Give it that width, or leave `module__out_features` unset where "
+            "the module's __init__ takes `out_features`."
+        )
+    _check_nonlinearity(form, output)
+
+
+def _check_nonlinearity(form, output):
+    rounding = max(1e-5, 10 * torch.finfo(output.dtype).eps)
+    total = output.float().sum(dim=1)
+    is_proba = bool((output >= 0).all() and ((total - 1).abs() < rounding).all())
+    if isinstance(form, Proba) and not is_proba:
+        raise ValueError(
+            "With NLLLoss, skorch expects a module that returns probabilities, got "
+            f"values from {output.min():.3g} to {output.max():.3g}. End it in a "
+            "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss."
+        )
+    if isinstance(form, Logits) and is_proba:
+        warn(
+            "The student's module seems to end in a softmax, but CrossEntropyLoss "
+            "expects logits and applies its own: the student will be far too unsure. "
+            "Drop the softmax, or set criterion=torch.nn.NLLLoss."
+        )
+
+
+def _uncompiled(module):
+    return getattr(module, "_orig_mod", module)  # as skorch does

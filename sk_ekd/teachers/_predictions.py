@@ -1,0 +1,160 @@
+"""The teachers' predictions for every row: given, or asked for once, in blocks."""
+
+import time
+from math import prod
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from .._classes import as_proba, check_teacher_proba, find_classes
+from .._data import count_rows, take_rows
+from ._fit import fit_teachers, open_splitter
+from ._open import holds_fitted, is_prefit, known_classes, open_teachers
+from ._predict import stack_proba
+
+BLOCK_VALUES = 2**24  # of one block of predictions: 64 MB as float32
+ROW_VALUES = 2**24  # of the rows that they are for
+
+
+class Predictions:
+    """What the teachers predict for every row, a block of rows at a time.
+
+    The same whether the teachers are fitted, are fitted here (a labeled row then gets
+    the predictions of clones that never saw it), or have their predictions given.
+    `fit` comes before blocks, `shape` and `data` are there.
+
+    Parameters
+    ----------
+    teachers : list of classifiers, of (str, classifier), a fitted ensemble, or None
+        As the caller passed them.
+    cv : "prefit", int, splitter or iterable
+        How the teachers are fitted, or were where their predictions are given.
+    X : array-like, sparse matrix, DataFrame or list of length n_samples
+        All rows of the caller; only their number is looked at.
+    given : array-like of shape (n_samples, n_teachers, n_classes), default=None
+        Predictions in the teachers' place.
+    """
+
+    def __init__(self, teachers, cv, X, given=None):
+        self.teachers = open_teachers(teachers, cv)
+        self.names = list(self.teachers)
+        self.cv = cv
+        if given is not None:
+            given = check_teacher_proba(given, count_rows(X), self.names)
+            numbers = range(1, given.shape[1] + 1)
+            self.names = self.names or [f"teacher-{number}" for number in numbers]
+        elif not self.teachers:
+            raise ValueError(
+                "`teachers` is None: pass classifiers, or their answers as "
+                "fit(X, y, teacher_proba=...)."
+            )
+        self.given = given
+
+    def find_classes(self, labels, classes, unlabeled_label):
+        """Find all classes, of labels and of teachers that are fitted -> (c,)."""
+        is_fitted = is_prefit(self.cv)
+        if self.given is None and not is_fitted and not len(labels):
+            raise ValueError(
+                f"cv={self.cv!r} fits the teachers on labeled rows, but y has none: "
+                "label some rows, or pass fitted teachers and cv='prefit'."
+            )
+        fitted = {
+            name: teacher
+            for name, teacher in self.teachers.items()
+            if is_fitted or isinstance(teacher, FrozenEstimator)
+        }
+        n_columns = None if self.given is None else self.given.shape[2]
+        classes = find_classes(
+            labels, known_classes(fitted), classes, unlabeled_label, n_columns
+        )
+        if n_columns not in (None, len(classes)):
+            raise ValueError(
+                f"`teacher_proba` has {n_columns} columns, but there are "
+                f"{len(classes)} classes, {classes.tolist()}, in y and the "
+                "teachers: name all of them in `classes`, sorted like the columns."
+            )
+        return classes
+
+    def fit(self, data, classes, *, n_jobs, seed, verbose):
+        """Fit the teachers that are not fitted; none where predictions are given."""
+        self.data = data
+        self.classes = classes
+        self.n_jobs = n_jobs
+        self.shape = len(self.names), len(classes)
+        # whether no teacher saw the labeled rows that it predicts
+        self.honest = (
+            bool(data.labeled.any())
+            and not is_prefit(self.cv)
+            and not any(map(holds_fitted, self.teachers.values()))
+        )
+        self._labeled = None  # (n_labeled, t, c), once it is there
+        self._order = data.labeled.cumsum() - 1  # of a row among the labeled ones
+        if is_prefit(self.cv):
+            return self
+        if self.given is not None:
+            self.teachers = {}  # who predicted is not there
+            return self
+        self.teachers, self._labeled = self._fit_out_of_fold(seed, verbose)
+        return self
+
+    def blocks(self):
+        """Split the rows, so that memory does not grow with the teachers -> list."""
+        labeled = self.data.labeled
+        parts = [np.arange(len(labeled))]
+        if self._labeled is not None:  # labeled rows have blocks of their own
+            parts = [np.flatnonzero(labeled), np.flatnonzero(~labeled)]
+        return [block for part in parts for block in self.split(part)]
+
+    def block(self, index):
+        """Return the rows of one of `blocks`, and predictions -> (b, d), (b, t, c)."""
+        X = take_rows(self.data.X, index)
+        if self._labeled is not None and self.data.labeled[index[0]]:
+            return X, self._labeled[self._order[index]]
+        if self.given is not None:
+            positions = self.data.index[index]
+            return X, as_proba(self.given[positions], positions)
+        return X, self.ask(X)
+
+    def of_labeled(self):
+        """Return those of labeled rows, which stay in memory -> (n_labeled, t, c)."""
+        if self._labeled is None:
+            known = self.split(np.flatnonzero(self.data.labeled))
+            empty = np.empty((0, *self.shape), dtype=np.float32)
+            parts = [self.block(index)[1] for index in known]
+            self._labeled = np.concatenate([empty, *parts])
+        return self._labeled
+
+    def ask(self, X):
+        """Ask the fitted teachers about any rows -> (b, t, c)."""
+        return stack_proba(self.teachers, X, self.classes, n_jobs=self.n_jobs)
+
+    def split(self, positions):
+        """Split positions into blocks of as many values as may be held at once."""
+        X = self.data.X
+        columns = max(1, prod(X.shape[1:])) if isinstance(X, np.ndarray) else 1
+        size = max(1, min(BLOCK_VALUES // prod(self.shape), ROW_VALUES // columns))
+        return [positions[i : i + size] for i in range(0, len(positions), size)]
+
+    def _fit_out_of_fold(self, seed, verbose):
+        """Fit clones on the labeled rows -> fitted teachers, (n_labeled, t, c)."""
+        data = self.data
+        known = np.flatnonzero(data.labeled)
+        y, weight = data.y[known], data.weight[known]
+        start = time.monotonic()
+        fitted = fit_teachers(
+            self.teachers,
+            take_rows(data.X, known),
+            y,
+            self.classes,
+            open_splitter(self.cv, data, seed),
+            sample_weight=None if (weight == 1).all() else weight,
+            n_jobs=self.n_jobs,
+            random_state=seed,
+        )
+        if verbose:
+            took = time.monotonic() - start
+            print(
+                f"{len(self.teachers)} teachers fitted to {len(y):,} rows "
+                f"in {took:.1f} s"
+            )
+        return fitted
