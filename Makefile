@@ -1,9 +1,10 @@
 # Two commands on a fresh machine: `make demo` and `make test`.
+# CONTRIBUTING.md says when to run the others.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo docs test test-lowest
+.PHONY: demo docs test test-contract test-lowest
 
 demo: .venv/demo-installed
 	$(BIN)/python examples/quickstart.py
@@ -19,8 +20,16 @@ docs: .venv/docs-installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -n -q -E docs docs/_build/html
 
 # The lower bounds of pyproject.toml; old releases may warn of their own deprecations.
+LOWEST := OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -o filterwarnings=
+# All of it but the pages, the notebooks and the scripts, which run for longest.
+CONTRACT := tests --ignore=tests/test_docs.py --ignore-glob='tests/*benchmarks*'
+
 test-lowest: .venv-lowest/installed
-	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -o filterwarnings= tests
+	$(LOWEST) tests
+
+# What the library owes scikit-learn, under the lower bounds: about three minutes.
+test-contract: .venv-lowest/installed
+	$(LOWEST) $(CONTRACT)
 
 .venv-lowest/installed: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv .venv-lowest

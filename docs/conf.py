@@ -79,8 +79,8 @@ html_show_sourcelink = False
 html_sidebars = {  # pages with none below them
     page: []
     for page in (
-        "index", "start", "does_it_help", "performance", "add_a_weighting", "design",
-        "changes",
+        "index", "start", "does_it_help", "performance", "add_a_weighting",
+        "add_a_pool", "contributing", "design", "changes",
     )
 }  # fmt: skip
 html_theme_options = {

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
+import sk_ekd
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NEED_DATA = {"04_forest_to_network", "05_text"}
 PAGES = [
-    ROOT / "README.md",
+    *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "guide").glob("*.md")),
 ]
@@ -40,6 +42,12 @@ def test_links_of_the_pages_lead_somewhere():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
             assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_versions_that_are_written_twice_agree():
+    assert f"\nversion: {sk_ekd.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    pinned = re.search(r"^ruff==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)
+    assert f"rev: v{pinned[1]}\n" in (ROOT / ".pre-commit-config.yaml").read_text()
 
 
 def first_column(example, *options, cwd):
