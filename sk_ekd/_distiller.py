@@ -7,6 +7,12 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._chunks import (
+    check_chunkwise,
+    check_finite_weight,
+    check_same_classes,
+    check_same_teachers,
+)
 from ._classes import encode_labels, weigh_classes
 from ._compat import (
     HasMethods,
@@ -19,7 +25,13 @@ from ._compat import (
 from ._data import as_rows, read_data, take_rows
 from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
-from ._targets import fit_pool, hold_out, ignores_correctness, make_targets
+from ._targets import (
+    check_something_to_learn,
+    fit_pool,
+    hold_out,
+    ignores_correctness,
+    make_targets,
+)
 from ._torch_state import draw_seed, seeded
 from .losses import DistillationLoss
 from .pooling import POOLINGS, MeanPool
@@ -34,122 +46,120 @@ from .weighting import WEIGHTINGS
 class EnsembleDistiller(Distiller):
     """Distill an ensemble of classifiers into one small, fast neural network.
 
-    The student estimates the class probabilities of the teachers' ensemble, from
-    labeled and unlabeled rows alike; it alone answers at prediction. The method is
-    unified ensemble knowledge distillation [1]_: the loss is the mean over all rows of
-    ::
+    The student learns the class probabilities of the teachers' ensemble, from labeled
+    and unlabeled rows alike, and predicts without the teachers. The method is unified
+    ensemble knowledge distillation [1]_: the loss is the mean over all rows of ::
 
         s · [ (1 - alpha) · 1[labeled] · CE(y, student)
               + alpha · λ · T² · KL(q^(T) ‖ student^(T)) ]
 
-    with the sample weight ``s``, the row weight ``λ`` and the mix of the teachers ``q``
-    that `weighting` gives, and the `temperature` ``T``; ``s`` is scaled to a mean of
-    one. Where few rows are labeled, the label term is small in this mean.
+    with the sample weight ``s``, scaled to a mean of one, the row weight ``λ`` and the
+    mix of the teachers ``q`` that `weighting` gives, and the `temperature` ``T``. Where
+    few rows are labeled, the label term is small in this mean.
 
     Parameters
     ----------
     teachers : list of classifiers, of (str, classifier), a fitted ensemble, or None
-        Anything with `predict_proba`, `decision_function` or `predict`, and
-        `classes_`, from any library. They see `X` exactly as it is given (other sparse
-        formats as CSR). A fitted forest, Bagging, Voting, Stacking or
-        CalibratedClassifierCV of scikit-learn that is passed bare, not in a list,
-        stands for its members. None: `fit` is given their answers, `teacher_proba`.
+        Classifiers of any library, with `predict_proba`, `decision_function` or
+        `predict`, and `classes_`. They see `X` exactly as it is given (sparse formats
+        other than CSR are converted to CSR). A fitted forest, Bagging, Voting, Stacking
+        or CalibratedClassifierCV of scikit-learn that is passed bare, not in a list,
+        stands for its members. None: `fit` is given predictions, `teacher_proba`.
     student : skorch classifier, Pipeline that ends in one, or None, default=None
         A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
         returns logits) or `NLLLoss` (probabilities), or a
-        :class:`skorch.NeuralNetBinaryClassifier`; cloned, never fitted in place. Where
-        the module takes `in_features` and `out_features` and they are unset, they are
-        set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
-        unless `iterator_train__shuffle` says otherwise; `validation_fraction` takes the
-        place of the net's `train_split`. None is
+        :class:`skorch.NeuralNetBinaryClassifier`. It is cloned, never fitted in place.
+        Where the module takes `in_features` and `out_features` and they are unset, they
+        are set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
+        unless `iterator_train__shuffle` says otherwise, and `validation_fraction` takes
+        the place of the net's `train_split`. None is the built-in network,
         :func:`sk_ekd.students.default_student`.
     cv : "prefit", int, splitter or iterable, default="prefit"
-        "prefit": the teachers are fitted, and used as they are. Else clones are fitted
-        on the labeled rows: a labeled row is answered by clones that never saw it, an
-        unlabeled row by clones that saw all labeled rows. Their correctness on rows
-        that they were fitted on says nothing, so prefer this where you can. The
-        positions of an iterable are those of rows in `X`.
+        "prefit": the teachers are fitted, and used as they are. Otherwise clones are
+        fitted on the labeled rows. Predictions for a labeled row then come from clones
+        that were not fitted on it, and those for an unlabeled row from clones fitted on
+        all labeled rows. Prefer this where you can: how often a teacher is right on
+        rows that it was fitted on says nothing. The positions of an iterable are those
+        of rows in `X`.
     pooling : {"auto", "mean", "calibrated"} or CalibratedPool, default="auto"
-        Which ensemble the teachers form. "mean" takes them as they are, all alike;
-        "calibrated" gives each one weight and one temperature, fitted on the labeled
-        rows, see :class:`~sk_ekd.pooling.CalibratedPool`. It needs answers of teachers
-        that never saw these rows: those of `cv`, or of teachers fitted on others.
+        Which ensemble the teachers form. "mean" takes all of them as they are.
+        "calibrated" gives each teacher one weight and one temperature, fitted on the
+        labeled rows, see :class:`~sk_ekd.pooling.CalibratedPool`; the predictions for
+        these rows must be out of fold, or come from teachers fitted on other rows.
         "auto" is "calibrated" where `cv` fits every teacher, and the folds have seen
-        the classes of nearly all labeled rows, else "mean". Of given answers
-        (`teacher_proba`) `cv` says how they were made: pass ``cv=5`` with those that
+        the classes of nearly all labeled rows; otherwise it is "mean". With
+        `teacher_proba`, `cv` says how the predictions were made: pass ``cv=5`` if they
         are out of fold, also where `teachers` is None.
     weighting : {"correctness", "unified", "uniform"} or callable, \
             default="correctness"
         How teachers and rows are weighted. "unified" is
         :class:`~sk_ekd.weighting.UnifiedWeighting`, the three weights of the method;
-        "correctness" has the two of labeled rows, and lets unlabeled rows weigh one;
-        "uniform" leaves the pool as it is and has no row weights. A callable maps
-        :class:`~sk_ekd.weighting.Rows`, a block of rows, to a non-negative array of
-        shape (n_samples, n_teachers); with a method `scale_rows` like that of
-        `UnifiedWeighting` it sees all row weights once more.
+        "correctness" has its two weights of labeled rows, and every unlabeled row
+        weighs one; "uniform" leaves the pool as it is, and all rows weigh one. A
+        callable maps :class:`~sk_ekd.weighting.Rows`, a block of rows, to a
+        non-negative array of shape (n_samples, n_teachers); if it has a method
+        `scale_rows` like that of `UnifiedWeighting`, this sees all row weights once.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
         Softens the teachers and the student in the distillation term.
     class_weight : "balanced", dict or None, default=None
-        Weights of the classes, by which the sample weights of labeled rows are
-        multiplied. "balanced": inversely proportional to the labeled rows of a class.
+        Weights of the classes, which multiply the sample weights of labeled rows.
+        "balanced" is inversely proportional to the number of labeled rows of a class.
     classes : array-like of shape (n_classes,), default=None
         All classes, sorted, where `y` and the teachers do not show them all. None: the
         labels in `y` and the teachers' classes.
     unlabeled_label : scalar or None, default=-1
         The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
-        unknown labels too. None: there is no mark, as for real labels {-1, 1}.
+        unknown labels too. None: there is no mark, as for true labels {-1, 1}.
     validation_fraction : float, default=None
-        Share to hold out of the rows that have a part in the loss, stratified by label,
-        unlabeled rows alike; a class with one labeled row keeps it for training. The
-        student's training stops when its loss on them has not fallen for 10 epochs, and
-        the best weights are restored; an EarlyStopping among the net's own callbacks
-        takes the place of this rule. None: every row trains, for all epochs.
+        Share of the rows with a part in the loss to hold out, stratified by label,
+        known or not; a class with one labeled row keeps it for training. Training stops
+        when the loss on the held-out rows has not fallen for 10 epochs, and the best
+        weights are restored; an EarlyStopping among the net's own callbacks replaces
+        this rule. None: every row trains, for all epochs.
     n_jobs : int, default=None
-        Number of teachers fitted (processes) or asked (threads) at the same time.
+        Number of teachers fitted (in processes) or asked (in threads) at a time.
     random_state : int, RandomState instance or None, default=None
         Seeds the student, and with `cv` the teachers and the splitter whose own is
-        None. The same int gives the same student, to the bit on a CPU. Torch has one
-        generator for a whole process: to fit several distillers at the same time, use
-        processes, not threads.
+        None. The same int gives the same student, to the bit on a CPU. torch has one
+        generator per process: to fit several distillers at a time, use processes, not
+        threads.
     verbose : int, default=0
-        1 prints a line once the teachers are fitted, and for each block of rows that
-        they answered, and lets the built-in student print a line an epoch; another
-        student has its own `verbose`.
-        From scikit-learn 1.9 on, its callbacks follow both, as in
-        ``distiller.set_callbacks(sklearn.callback.ProgressBar())``.
+        1 prints a line once the teachers are fitted, and one for each block of rows
+        that they predicted, and lets the built-in student print a line per epoch;
+        another student has its own `verbose`. From scikit-learn 1.9 on, its callbacks
+        follow both: ``distiller.set_callbacks(sklearn.callback.ProgressBar())``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        `classes`, or the labels in `y` and the teachers' classes, sorted. With answers
-        of no teachers to no label, the numbers of the columns.
+        `classes`, or the labels in `y` and the teachers' classes, sorted. With neither
+        labels nor teachers, the numbers of the columns of `teacher_proba`.
     teachers_ : list of classifiers
         The fitted teachers; with ``cv="prefit"`` the very objects that were passed.
-        Empty where `teacher_proba` stood in for teachers that are not fitted.
+        Empty where `teacher_proba` replaced teachers that are not fitted.
     named_teachers_ : Bunch
         The same by name.
     teacher_names_ : list of str
-        The teachers' names, also of those that only `teacher_proba` stood in for.
+        The teachers' names, also where `teacher_proba` replaced them.
     student_ : skorch classifier or Pipeline
         The fitted student; by itself it predicts indices into `classes_`. A bare net
         takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
-        One row an epoch: `train_loss` and its terms `label_loss` and
-        `distillation_loss`, and what the student's callbacks record (nothing of these
-        with ``callbacks="disable"``). With
-        `validation_fraction` also `valid_loss`, its terms, and `valid_acc`, the
-        accuracy on the labeled rows that were held out.
+        One line per epoch: `train_loss` and its terms `label_loss` and
+        `distillation_loss`, and what the student's callbacks record (none of this with
+        ``callbacks="disable"``). With `validation_fraction` also `valid_loss`, its
+        terms, and `valid_acc`, the accuracy on the labeled rows that were held out.
     pool_ : MeanPool or CalibratedPool
         The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
         Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
-        What `weighting` returned for the labeled rows, shared as the pool's weights
-        say; the index is their positions in `X`.
+        The teachers' weights on labeled rows, those of `weighting` times the pool's;
+        the index is the positions of the rows in `X`.
     row_weight_ : ndarray of shape (n_samples,)
-        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is.
+        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is 0.
     n_features_in_ : int
         Number of columns of `X`, where it has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -242,9 +252,9 @@ class EnsembleDistiller(Distiller):
             removed.
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
-            The teachers' answers, columns in the order of `classes_`: the teachers are
-            neither fitted nor asked. :func:`ask_teachers` makes it, for example once
-            for all fits of a search, which takes the rows of each fold from it.
+            The teachers' predictions, columns in the order of `classes_`; the teachers
+            are then neither fitted nor asked. :func:`ask_teachers` makes it, for
+            example once for all fits of a search, which slices it by fold.
 
         Returns
         -------
@@ -268,7 +278,7 @@ default=None
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
             targets = self._mix(predictions, weight, task)  # (n, c), (n,)
-        self._check_something_to_learn(targets)
+        check_something_to_learn(targets, self.alpha)
         train, valid = self._hold_out(data.X, targets, student_seed)
         how = self._training(task, data, student_seed)
         self.student_, self.history_ = fit_student(student, train, valid, **how)
@@ -282,30 +292,29 @@ default=None
     ):
         """Train the student for one epoch on a chunk of rows.
 
-        For more rows than fit into memory, and for rows that come in over time. The
-        first call makes the student, unless `fit` did; each call asks the teachers
-        about its own rows and trains one epoch on them, so that memory is that of a
-        chunk. For more epochs, pass the chunks again, with `teacher_proba` where asking
-        again costs too much, and with `cv`: its teachers have seen the labeled rows of
-        the first chunk by then.
+        Use it for more rows than fit into memory, and for rows that arrive over time.
+        The first call makes the student, unless `fit` did. Each call asks the teachers
+        about its own rows and trains one epoch on them, so that it needs the memory of
+        one chunk. For more epochs, pass the chunks again. Pass `teacher_proba` with
+        them where asking again costs too much, and with `cv`: by then its teachers are
+        fitted on the labeled rows of the first chunk.
 
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or list of length n_samples
             Labeled and unlabeled rows; best in random order, thousands in a chunk.
         y : array-like of shape (n_samples,)
-            Labels; `unlabeled_label` or a missing value where unknown. Any chunk may
-            have no labeled row, but for the first where `cv` fits teachers on it, or no
-            unlabeled one.
+            Labels; `unlabeled_label` or a missing value where unknown. A chunk may be
+            all labeled, or all unlabeled unless `cv` fits the teachers on it.
         classes : array-like of shape (n_classes,), default=None
-            All classes, sorted; later calls may leave it out. None in the first: the
-            parameter `classes`, else the labels in `y` and the teachers' classes.
+            All classes, sorted; later calls may leave it out. None in the first call:
+            the parameter `classes`, else the labels in `y` and the teachers' classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row in the loss; used as they are, where `fit` scales them to
-            a mean of one.
+            Weight of each row in the loss, used as it is; `fit` scales the weights to a
+            mean of one.
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
-            The teachers' answers to these rows, see `fit`.
+            The teachers' predictions for these rows, see `fit`.
 
         Returns
         -------
@@ -314,19 +323,17 @@ default=None
 
         Notes
         -----
-        What a whole `fit` would know of all rows is known of a chunk only: the mean
-        disagreement of the teachers, to which the unlabeled rows' weights are scaled,
-        is the chunk's; a student's preprocessing and the pool are chosen and fitted on
-        the first chunk (without labels in it, "auto" is the mean for good); with `cv`,
-        so are the teachers, on its labeled rows, and they answer for all later chunks.
+        What `fit` computes over all rows is computed over a chunk here. The mean
+        disagreement of the teachers, to which the weights of unlabeled rows are scaled,
+        is that of the chunk. The student's preprocessing and the pool are fitted on the
+        first chunk (if it has no labels, "auto" is the mean for good), and so are the
+        teachers with `cv`.
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
-        pool and student stay those of the first (for another learning rate,
-        ``student_.set_params(lr=...)``, of a Pipeline its net's). A call that is
-        interrupted leaves the student where it was by then.
-
-        `row_weight_`, `teacher_weight_` and `teacher_accuracy_` are those of the last
-        chunk.
+        pool and student remain those of the first (for another learning rate, call
+        ``student_.set_params(lr=...)``, of a Pipeline that of its net). An interrupted
+        call leaves the student where it was by then. `row_weight_`, `teacher_weight_`
+        and `teacher_accuracy_` are those of the last chunk.
 
         Examples
         --------
@@ -342,7 +349,7 @@ default=None
         >>> len(distiller.history_)
         5
         """
-        self._check_chunkwise()
+        check_chunkwise(self.validation_fraction, self.class_weight)
         first = not hasattr(self, "student_")
         if first:
             self._rng = check_random_state(self.random_state)
@@ -355,7 +362,7 @@ default=None
             X, y, sample_weight, teacher_proba, classes, first=first
         )  # (n,)
         weight = weigh_classes(data, self.classes_, self.class_weight)  # (n,)
-        _check_finite_weight(weight)
+        check_finite_weight(weight)
         with seeded(teacher_seed):
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             if first:
@@ -400,7 +407,8 @@ default=None
         validate_data(self, X, y, reset=first, skip_check_array=True)
         teachers, cv = self.teachers, self.cv
         if not first:
-            classes = self._check_same_classes(classes)
+            check_same_classes(classes, self.classes_)
+            classes = self.classes_
             if not is_prefit(cv) and self.teachers_:  # fitted by the first call
                 teachers, cv = list(self.named_teachers_.items()), "prefit"
             elif not is_prefit(cv) and teacher_proba is None:
@@ -414,7 +422,7 @@ default=None
         labels, data = read_data(X, y, sample_weight, self.unlabeled_label)
         self.classes_ = predictions.find_classes(labels, classes, self.unlabeled_label)
         if not first:
-            self._check_same_teachers(predictions)
+            check_same_teachers(predictions, self.teacher_names_)
         y = encode_labels(labels, data.labeled, self.classes_)
         return predictions, data._replace(y=y)
 
@@ -513,64 +521,9 @@ default=None
 
     # --- Checks ----------------------------------------------------------------------
 
-    def _check_chunkwise(self):
-        """Raise for what only all rows together can tell."""
-        if self.validation_fraction is not None:
-            raise ValueError(
-                "`validation_fraction` stops the training of a whole fit: set it to "
-                "None for partial_fit, and watch the score on rows of your own."
-            )
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' counts the labels of all rows, which "
-                "partial_fit does not see: pass a dict of weights, or None."
-            )
-
-    def _check_same_classes(self, classes):
-        """Return the classes of the calls before, which are those of this one."""
-        if classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                "`classes` must be the same in every call of partial_fit, got "
-                f"{np.asarray(classes).tolist()} after {self.classes_.tolist()}. To "
-                "start anew, call it on a clone."
-            )
-        return self.classes_
-
-    def _check_same_teachers(self, predictions):
-        """Raise where a pool, and the names of weights, would be those of others."""
-        before, now = self.teacher_names_, predictions.names
-        if predictions.given is not None and len(now) == len(before):
-            return  # given predictions have no names
-        if now != before:
-            raise ValueError(
-                "The teachers must be the same, in the same order, in every call of "
-                f"partial_fit, got {now} after {before}. To start anew, call it on a "
-                "clone."
-            )
-
     def _check_labels_to_learn(self, data):
         if self.alpha == 0 and not data.labeled.any():
             raise ValueError(
                 "alpha=0 learns from labels only, but y has no labeled row: raise "
                 "`alpha`, or label some rows."
             )
-
-    def _check_something_to_learn(self, targets):
-        labeled = targets.labeled.any()
-        if not (self.alpha < 1 and labeled) and not self.row_weight_.any():
-            why, cure = "alpha=1 learns from the teachers only", "lower `alpha`"
-            if not labeled:
-                why, cure = "y has no labeled row", "label some rows"
-            raise ValueError(
-                f"{why}, but the weighting gives every row a weight of zero: {cure}, "
-                "or change `weighting`."
-            )
-
-
-def _check_finite_weight(weight):
-    largest = np.finfo(np.float32).max  # the loss is computed in float32
-    if weight.max(initial=0) > largest:
-        raise ValueError(
-            f"`sample_weight` must be at most {largest:.3g}, got {weight.max():.3g}: "
-            "partial_fit uses weights as they are, best with a mean of one."
-        )

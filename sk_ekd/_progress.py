@@ -12,7 +12,7 @@ def print_progress(blocks, verbose):
         done += len(block)
         if verbose:
             duration = time.monotonic() - start
-            print(f"teachers answered {done:,} of {total:,} rows in {duration:.1f} s")
+            print(f"teachers predicted {done:,} of {total:,} rows in {duration:.1f} s")
 
 
 def followed(items, task, *, estimator, name):

@@ -98,7 +98,7 @@ def _soften(proba, temperature):
 
 def fit_pool(pooling, predictions):
     """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,)."""
-    pool = open_pool(pooling, honest=predictions.honest)
+    pool = open_pool(pooling, out_of_fold=predictions.out_of_fold)
     if not isinstance(pool, MeanPool) and _lacks_classes(predictions, pooling):
         pool = MeanPool()
     if isinstance(pool, MeanPool):  # has nothing to learn from rows
@@ -108,11 +108,11 @@ def fit_pool(pooling, predictions):
     return pool.fit(predictions.of_labeled(), y, weight)
 
 
-def open_pool(pooling, *, honest):
+def open_pool(pooling, *, out_of_fold):
     """Return the pool to fit; "auto" calibrates predictions that are out of fold."""
     _check_instance("pooling", pooling)
     if isinstance(pooling, str) and pooling == "auto":
-        pooling = "calibrated" if honest else "mean"
+        pooling = "calibrated" if out_of_fold else "mean"
     return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
 
@@ -184,7 +184,21 @@ def _check_weight(weight, shape):
     return weight
 
 
-# --- Hold out ------------------------------------------------------------------------
+# --- Learn ---------------------------------------------------------------------------
+
+
+def check_something_to_learn(targets, alpha):
+    """Raise where no row has a part in the loss."""
+    labeled = targets.labeled.any()
+    if (alpha < 1 and labeled) or targets.mix_weight.any():
+        return
+    why, cure = "alpha=1 learns from the teachers only", "lower `alpha`"
+    if not labeled:
+        why, cure = "y has no labeled row", "label some rows"
+    raise ValueError(
+        f"{why}, but the weighting gives every row a weight of zero: {cure}, "
+        "or change `weighting`."
+    )
 
 
 def hold_out(targets, fraction, alpha, seed):

@@ -36,8 +36,8 @@ class SemiSupervisedSplit(BaseCrossValidator):
     Notes
     -----
     With groups, unlabeled rows of a tested group do train, and with `TimeSeriesSplit`
-    those later than a tested row: they have no label, but the teachers' answers to them
-    train the student. Where that is a leak, leave such rows out of `X`.
+    those later than a tested row: they have no label, but the teachers' predictions for
+    them train the student. Where that is a leak, leave such rows out of `X`.
 
     What scikit-learn's tools make of a partly labeled `y`:
 

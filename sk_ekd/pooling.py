@@ -12,7 +12,7 @@ __all__ = ["POOLINGS", "CalibratedPool", "MeanPool"]
 
 SMALLEST = np.finfo(np.float32).eps  # what a teacher's exact zero is read as
 TEMPERATURES = 1 / 20, 20  # the lowest, the highest
-STARTS = 1.0, 4.0  # teachers that answer 0 and 1 only have no gradient at 1
+STARTS = 1.0, 4.0  # teachers that predict 0 and 1 only have no gradient at 1
 
 
 class MeanPool(BaseEstimator):
@@ -127,7 +127,7 @@ class CalibratedPool(BaseEstimator):
 
     Notes
     -----
-    The rows must be honest: answered out of fold, or by teachers that never saw them.
+    The predictions must be out of fold, or come from teachers fitted on other rows.
     Extra trees are certain and right on the rows they were fitted on: there they got
     61 % of the weight, out of fold 26 % (means over 19 sets, of six teachers).
 
@@ -188,8 +188,8 @@ class CalibratedPool(BaseEstimator):
         y = _check_labels(y, proba)
         if not np.isfinite(proba).all():
             raise ValueError(
-                "`proba` must be finite, got NaN or infinity: mend the teacher that "
-                "answered so, or leave it out."
+                "`proba` must be finite, got NaN or infinity: fix the teacher that "
+                "predicted so, or leave it out."
             )
         row_weight = _check_weight(sample_weight, len(y))
         log_proba = [_log(p).astype(np.float32) for p in proba.swapaxes(0, 1)]

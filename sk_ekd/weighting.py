@@ -238,10 +238,10 @@ class UnifiedWeighting(BaseEstimator):
         known, y = proba[labeled], rows.y[labeled]
         share = np.full(proba.shape[:2], 1 / proba.shape[1])  # (n, t)
         weight = np.ones(len(proba))  # (n,)
-        share[labeled] = self._ask("teacher", (len(y), proba.shape[1]), known, y)
-        weight[labeled] = self._ask("labeled", (len(y),), known, y)
+        share[labeled] = self._weigh("teacher", (len(y), proba.shape[1]), known, y)
+        weight[labeled] = self._weigh("labeled", (len(y),), known, y)
         others = proba[~labeled]
-        weight[~labeled] = self._ask("unlabeled", (len(others),), others)
+        weight[~labeled] = self._weigh("unlabeled", (len(others),), others)
         return share * weight[:, np.newaxis]
 
     def scale_rows(self, weight, y, sample_weight):
@@ -273,15 +273,15 @@ class UnifiedWeighting(BaseEstimator):
         scaled[unlabeled] = weight[unlabeled] / mean if mean > 0 else 1.0
         return scaled
 
-    def _ask(self, parameter, shape, *args):
-        answer = self._strategy(parameter)(*args)
-        if np.shape(answer) not in (shape, ()):
+    def _weigh(self, parameter, shape, *args):
+        weight = self._strategy(parameter)(*args)
+        if np.shape(weight) not in (shape, ()):
             axes = "(n_samples, n_teachers)" if len(shape) == 2 else "(n_samples,)"
             raise ValueError(
                 f"`{parameter}` of UnifiedWeighting must return an array of shape "
-                f"{axes}, {shape} here, got {np.shape(answer)}."
+                f"{axes}, {shape} here, got {np.shape(weight)}."
             )
-        return answer
+        return weight
 
     def _strategy(self, parameter):
         value = getattr(self, parameter)

@@ -74,7 +74,7 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
         _drop_optimizer_state(net, loss)
     history = _shorten_history(net)
     if isinstance(student, Pipeline):
-        # so that the fitted pipeline answers by itself, whatever its steps return
+        # so that the fitted pipeline predicts by itself, whatever its steps return
         cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=FLOAT32)
         before = steps.steps if steps else []
         student.steps = [*before, ("float32", cast), student.steps[-1]]

@@ -29,10 +29,10 @@ def ask_teachers(
 ):
     """Ask every teacher about every row, once for all fits to come.
 
-    Pass the answers as ``EnsembleDistiller.fit(X, y, teacher_proba=proba)``. With the
-    same parameters this is, to the bit, what `fit` by itself asks the teachers, and a
-    search over students need not ask them again. Answers from elsewhere (a remote
-    model, another machine, a file) can have the same shape and stand in for them.
+    Pass the predictions as ``EnsembleDistiller.fit(X, y, teacher_proba=proba)``. With
+    the same parameters they are, to the bit, those that `fit` itself would ask for, and
+    a search over students need not ask again. Predictions from elsewhere (a remote
+    model, another machine, a file) in the same shape can take their place.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ def ask_teachers(
     classes : array-like of shape (n_classes,), default=None
         All classes, sorted; None: the labels in `y` and the teachers' classes.
     cv : "prefit", int, splitter or iterable, default="prefit"
-        As in :class:`EnsembleDistiller`: "prefit" asks fitted teachers; else a labeled
-        row is answered by clones that never saw it, an unlabeled row by clones that
-        saw all labeled rows.
+        As in :class:`EnsembleDistiller`: "prefit" asks fitted teachers. Otherwise
+        clones that were not fitted on a labeled row predict it, and clones fitted on
+        all labeled rows predict the unlabeled ones.
     unlabeled_label : scalar or None, default=-1
         The mark of an unknown label in `y`.
     sample_weight : array-like of shape (n_samples,), default=None
         With `cv`, the weights in the teachers' fits; a row of weight 0 is not in them.
     out : str or path, default=None
-        A ``.npy`` file to write the answers to, block by block, for more rows than fit
-        into memory; it appears under its name once it is complete.
+        A ``.npy`` file to write the predictions to, block by block, for more rows than
+        fit into memory; it appears under its name once it is complete.
     n_jobs : int, default=None
-        Number of teachers fitted (processes) or asked (threads) at the same time.
+        Number of teachers fitted (in processes) or asked (in threads) at a time.
     random_state : int, RandomState instance or None, default=None
         With `cv`, seeds the teachers, and the splitter, whose own is None.
     verbose : int, default=0
@@ -71,12 +71,12 @@ def ask_teachers(
 
     Notes
     -----
-    Answers out of fold were given by teachers that saw all labels. In a
-    cross-validation over them the test rows' labels have thus had a part in the
-    answers to the train rows: good for comparing students that follow the teachers
-    alike, too kind as an estimate of accuracy (by five points where it was measured,
-    see "Model selection" in the documentation), and not for a choice of `alpha`.
-    Teachers fitted on other rows have no such flaw.
+    Out-of-fold predictions for all rows have seen all labels: in a cross-validation
+    over them, the labels of the test rows have had a part in the predictions for the
+    train rows. They are good for comparing students that follow the teachers alike, too
+    kind as an estimate of accuracy (by five points where it was measured, see "Model
+    selection" in the documentation), and not fit for a choice of `alpha`. Teachers
+    fitted on other rows have no such flaw.
 
     Examples
     --------

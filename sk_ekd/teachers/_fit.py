@@ -108,7 +108,7 @@ def _check_partition(splits, n_samples):
             raise ValueError(
                 f"Split {number} of `cv` (counted from 0) trains on {len(both)} of the "
                 f"{len(test)} rows that it tests: no teacher may have seen the rows "
-                "that it answers."
+                "that it predicts."
             )
 
 

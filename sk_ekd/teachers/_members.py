@@ -106,10 +106,10 @@ class Member:
     @_if_model_has("predict")
     def predict(self, X):
         """Ask the model for labels -> (n,)."""
-        answer = self.model.predict(self._rows(X), **self.options)
+        predicted = self.model.predict(self._rows(X), **self.options)
         if self.labels is None:
-            return answer
-        return self.labels[np.asarray(answer).astype(np.intp)]  # trees' are floats
+            return predicted
+        return self.labels[np.asarray(predicted).astype(np.intp)]  # trees' are floats
 
     @_if_model_has("get_params")  # tells margins of class pairs from those of classes
     def get_params(self, deep=True):
@@ -159,7 +159,7 @@ def _open_named(ensemble):
 
 
 def _open_calibrated(calibrated):
-    # no classes_ of their own: they answer over all labels, whatever their fold knew
+    # no classes_ of their own: they predict all labels, whatever their fold knew
     pairs = calibrated.calibrated_classifiers_
     members = [Member(pair, _as_given, calibrated.classes_) for pair in pairs]
     return _numbered(members, "calibrated")
@@ -262,6 +262,6 @@ def _warn_of_weights(ensemble):
     if weights is not None and np.ptp(weights) > 0:
         warn(
             f"`weights` of the {type(ensemble).__name__} are not used: its members are "
-            "teachers that count as equals. Pass it in a list, to have it answer as "
-            "one teacher with its weights."
+            "teachers that count as equals. Pass it in a list, to have it "
+            "predict as one teacher with its weights."
         )

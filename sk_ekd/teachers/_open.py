@@ -119,10 +119,10 @@ def _check_is_classifier(name, teacher):
             f"Teacher {name!r} must be a classifier, got {teacher!r}, a class: pass an "
             "instance."
         )
-    can_answer = any(hasattr(teacher, response) for response in RESPONSES)
+    can_predict = any(hasattr(teacher, response) for response in RESPONSES)
     with suppress(AttributeError):  # other libraries' models have no tags
-        can_answer = can_answer or is_classifier(teacher)  # once it is fitted
-    if not can_answer:
+        can_predict = can_predict or is_classifier(teacher)  # once it is fitted
+    if not can_predict:
         raise TypeError(
             f"Teacher {name!r} must be a classifier, got {teacher!r}, which has no "
             "predict_proba, decision_function or predict."

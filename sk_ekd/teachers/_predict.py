@@ -33,7 +33,7 @@ def predict_aligned(name, teacher, X, classes):
     known, n_samples = read_classes(name, teacher), count_rows(X)
     if predicted.shape[:1] != (n_samples,):
         raise ValueError(
-            f"{response} of teacher {name!r} must answer all {n_samples} rows, got an "
+            f"{response} of teacher {name!r} must predict all {n_samples} rows, got an "
             f"array of shape {predicted.shape}."
         )
     proba = _TO_PROBA[response](name, predicted, known)
@@ -47,7 +47,7 @@ def _respond(name, teacher, X):
         if hasattr(teacher, response):
             if response == "decision_function":
                 _check_one_against_rest(name, teacher)
-            with named(name, "answer"):
+            with named(name, "predict"):
                 return response, np.asarray(getattr(teacher, response)(X))
     raise TypeError(
         f"Teacher {name!r} has no predict_proba, decision_function or predict."
@@ -143,6 +143,6 @@ def _as_finite(name, predicted, method):
         raise ValueError(
             f"{method} of teacher {name!r} is NaN or infinite in {bad.sum()} of "
             f"{len(predicted)} rows, first in row {np.flatnonzero(bad)[0]} of those "
-            "asked. Mend the teacher or leave it out."
+            "asked. Fix the teacher or leave it out."
         )
     return predicted

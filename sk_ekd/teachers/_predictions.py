@@ -45,7 +45,7 @@ class Predictions:
             self.names = self.names or [f"teacher-{number}" for number in numbers]
         elif not self.teachers:
             raise ValueError(
-                "`teachers` is None: pass classifiers, or their answers as "
+                "`teachers` is None: pass classifiers, or their predictions as "
                 "fit(X, y, teacher_proba=...)."
             )
         self.given = given
@@ -81,8 +81,8 @@ class Predictions:
         self.classes = classes
         self.n_jobs = n_jobs
         self.shape = len(self.names), len(classes)
-        # whether no teacher saw the labeled rows that it predicts
-        self.honest = (
+        # no teacher was fitted on the labeled rows that it predicts
+        self.out_of_fold = (
             bool(data.labeled.any())
             and not is_prefit(self.cv)
             and not any(map(holds_fitted, self.teachers.values()))

@@ -1,0 +1,50 @@
+"""What only all rows together can tell, and what must stay the same over chunks."""
+
+import numpy as np
+
+
+def check_chunkwise(validation_fraction, class_weight):
+    """Raise for parameters that look at all rows."""
+    if validation_fraction is not None:
+        raise ValueError(
+            "`validation_fraction` stops the training of a whole fit: set it to "
+            "None for partial_fit, and watch the score on rows of your own."
+        )
+    if class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' counts the labels of all rows, which "
+            "partial_fit does not see: pass a dict of weights, or None."
+        )
+
+
+def check_same_classes(classes, before):
+    """Raise where classes are not those of the calls before."""
+    if classes is not None and not np.array_equal(classes, before):
+        raise ValueError(
+            "`classes` must be the same in every call of partial_fit, got "
+            f"{np.asarray(classes).tolist()} after {before.tolist()}. To "
+            "start anew, call it on a clone."
+        )
+
+
+def check_same_teachers(predictions, before):
+    """Raise where a pool, and the names of weights, would be those of others."""
+    now = predictions.names
+    if predictions.given is not None and len(now) == len(before):
+        return  # given predictions have no names
+    if now != before:
+        raise ValueError(
+            "The teachers must be the same, in the same order, in every call of "
+            f"partial_fit, got {now} after {before}. To start anew, call it on a "
+            "clone."
+        )
+
+
+def check_finite_weight(weight):
+    """Raise for weights that the loss, computed in float32, cannot hold."""
+    largest = np.finfo(np.float32).max
+    if weight.max(initial=0) > largest:
+        raise ValueError(
+            f"`sample_weight` must be at most {largest:.3g}, got {weight.max():.3g}: "
+            "partial_fit uses weights as they are, best with a mean of one."
+        )
