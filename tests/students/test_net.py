@@ -6,93 +6,32 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
+from sklearn.random_projection import GaussianRandomProjection
+from sklearn.svm import SVC
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    LRScheduler,
+    ProgressBar,
+)
 from skorch.dataset import Dataset
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from sk_ekd._student import StudentRows, fit_student, student_proba
+from sk_ekd import _student
+from sk_ekd._student import student_proba
 from sk_ekd.students import MLP
-
-N, D, C = 150, 5, 3
-RNG = np.random.RandomState(0)
-
-
-class SoftmaxMLP(MLP):
-    def forward(self, X):
-        return super().forward(X).softmax(dim=1)
-
-
-class OneLogitMLP(MLP):
-    def forward(self, X):
-        return super().forward(X).squeeze(1)
-
-
-def make_net(module=MLP, kind=NeuralNetClassifier, **params):
-    defaults = {
-        "module__hidden": (8,),
-        "module__dropout": 0.0,
-        "max_epochs": 3,
-        "batch_size": 32,
-        "lr": 0.1,
-        "iterator_train__shuffle": False,
-        "verbose": 0,
-    }
-    if kind is NeuralNetClassifier:
-        defaults["criterion"] = nn.CrossEntropyLoss
-    return kind(module, **{**defaults, **params})
-
-
-NETS = {
-    "logits": make_net(),
-    "proba": make_net(SoftmaxMLP, criterion=nn.NLLLoss),
-    "binary": make_net(OneLogitMLP, NeuralNetBinaryClassifier),
-}
-
-
-def make_data(n_classes=C, seed=0):
-    rng = np.random.RandomState(seed)
-    X = rng.randn(N, D).astype(np.float32)
-    y = rng.randint(n_classes, size=N)
-    target = rng.dirichlet(np.ones(n_classes), N).astype(np.float32)
-    return X, y, target
-
-
-class Unfollowed:
-    """Epochs that nobody follows."""
-
-    def start(self, n_epochs):
-        pass
-
-    def begin(self):
-        pass
-
-    def end(self, student):
-        return False
-
-    def finish(self):
-        pass
-
-
-def fit(student, X, y, target, *, label_weight=None, weight=None, valid=None, **params):
-    params = {"alpha": 0.5, "temperature": 1.0, "seed": 0, **params}
-    ones = np.ones(len(y))
-    train = StudentRows(
-        X,
-        y,
-        target,
-        ones if label_weight is None else label_weight,
-        ones if weight is None else weight,
-    )
-    return fit_student(student, train, valid, **{"epochs": Unfollowed(), **params})
-
+from tests.errors import check_errors, check_warnings
+from tests.students.training import NETS, C, D, N, SoftmaxMLP, fit, make_data, plain_net
+from tests.worlds import Normed, linear_net, make_net, stub
 
 # --- Training -----------------------------------------------------------------------
 
@@ -118,95 +57,10 @@ def test_alpha_zero_on_labeled_rows_is_plain_training_step_by_step(form):
     assert_allclose(student_proba(student, X), plain.predict_proba(X), atol=1e-6)
 
 
-@pytest.mark.parametrize("form", NETS)
-def test_rows_in_memory_train_like_the_loader_of_skorch(form):
-    X, y, target = make_data(n_classes=2 if form == "binary" else C)
-    y[::2] = -1
-    in_memory, _ = fit(NETS[form], X, y, target)
-    # any option of the loader that rows in memory do not have keeps the loader
-    loader, _ = fit(
-        clone(NETS[form]).set_params(iterator_train__num_workers=0), X, y, target
-    )
-    assert_allclose(student_proba(in_memory, X), student_proba(loader, X), atol=1e-6)
-
-
-class Listener(Callback):
-    """Listens between the steps, so that skorch must run them."""
-
-    def on_batch_end(self, net, **kwargs):
-        pass
-
-
-@pytest.mark.parametrize("form", NETS)
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"module__dropout": 0.5, "iterator_train__shuffle": True},
-        {"optimizer": torch.optim.Adam, "lr": 0.01},
-        {"optimizer": torch.optim.LBFGS},  # calls its closure several times a step
-        {"validation": True},
-    ],
-    ids=["sgd", "adam", "lbfgs", "validation"],
-)
-def test_fast_steps_are_the_steps_of_skorch(form, params):
-    X, y, target = make_data(n_classes=2 if form == "binary" else C)
-    y[::2] = -1
-    params = dict(params)
-    valid = None
-    if params.pop("validation", False):
-        held = slice(100, None)
-        ones = np.ones(50)
-        valid = StudentRows(X[held], y[held], target[held], ones, ones)
-        X, y, target = X[:100], y[:100], target[:100]
-    net = clone(NETS[form]).set_params(**params)
-    fast, history = fit(net, X, y, target, valid=valid)
-    assert "run_single_epoch" not in vars(fast)
-    listened, expected = fit(
-        net.set_params(callbacks=[Listener]), X, y, target, valid=valid
-    )
-    assert_allclose(student_proba(fast, X), student_proba(listened, X), atol=1e-6)
-    assert list(history) == list(expected)
-    columns = [c for c in history if c.endswith(("loss", "acc", "count"))]
-    assert_allclose(history[columns], expected[columns], rtol=1e-5)
-
-
-def test_own_steps_of_a_net_are_honored():
-    class Counting(NeuralNetClassifier):
-        steps = 0
-
-        def train_step(self, batch, **fit_params):
-            Counting.steps += 1
-            return super().train_step(batch, **fit_params)
-
-    X, y, target = make_data()
-    fit(make_net(kind=Counting, criterion=nn.CrossEntropyLoss), X, y, target)
-    assert Counting.steps == 3 * 5
-
-
-def test_own_evaluation_step_is_honored():
-    class Certain(NeuralNetClassifier):
-        def evaluation_step(self, batch, training=False):
-            return 100 * super().evaluation_step(batch, training)
-
-    X, y, target = make_data()
-    net, _ = fit(make_net(kind=Certain, criterion=nn.CrossEntropyLoss), X, y, target)
-    assert student_proba(net, X).max(axis=1).mean() > 0.9
-
-
-def test_sparse_rows_train_like_dense_rows():
-    X, y, target = make_data()
-    X[X < 0] = 0
-    dense, _ = fit(NETS["logits"], X, y, target)
-    sparse, _ = fit(NETS["logits"], csr_matrix(X), y, target)
-    assert_allclose(
-        student_proba(sparse, csr_matrix(X)), student_proba(dense, X), atol=1e-6
-    )
-
-
 def test_weight_of_two_is_a_repeated_row_in_full_batches():
     X, y, target = make_data()
     y[::2] = -1
-    net = make_net(batch_size=-1)
+    net = plain_net(batch_size=-1)
     twice = np.r_[np.arange(N), 3, 4]
     count = np.bincount(twice, minlength=N) * N / len(twice)
     weighted, _ = fit(
@@ -223,7 +77,7 @@ def test_weight_of_two_is_a_repeated_row_in_full_batches():
 
 def test_same_seed_gives_the_same_student_to_the_bit():
     X, y, target = make_data()
-    net = make_net(module__dropout=0.5, iterator_train__shuffle=True)
+    net = plain_net(module__dropout=0.5, iterator_train__shuffle=True)
     first, again, other = (
         student_proba(fit(net, X, y, target, seed=seed)[0], X) for seed in (3, 3, 4)
     )
@@ -234,7 +88,7 @@ def test_same_seed_gives_the_same_student_to_the_bit():
 def test_global_generator_is_left_as_it_was():
     X, y, target = make_data()
     before = torch.get_rng_state()
-    fit(make_net(module__dropout=0.5), X, y, target)
+    fit(plain_net(module__dropout=0.5), X, y, target)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -248,9 +102,9 @@ class MixedPrecision(NeuralNetClassifier):
 
 def test_mixed_precision_is_passed_through():
     X, y, target = make_data()
-    mixed = make_net(kind=MixedPrecision, criterion=nn.CrossEntropyLoss)
+    mixed = plain_net(kind=MixedPrecision, criterion=nn.CrossEntropyLoss)
     rounded, history = fit(mixed, X, y, target)
-    exact, _ = fit(make_net(), X, y, target)
+    exact, _ = fit(plain_net(), X, y, target)
     assert {p.dtype for p in rounded.module_.parameters()} == {torch.float32}
     answers = student_proba(rounded, X)
     assert not np.array_equal(answers, student_proba(exact, X))
@@ -261,7 +115,7 @@ def test_mixed_precision_is_passed_through():
 
 def test_softmax_in_mixed_precision_is_one():
     X, y, target = make_data()
-    net = make_net(SoftmaxMLP, MixedPrecision, criterion=nn.NLLLoss)
+    net = plain_net(SoftmaxMLP, MixedPrecision, criterion=nn.NLLLoss)
     student, _ = fit(net.set_params(module__hidden=(64,)), X, y, target)
     assert_allclose(student_proba(student, X).sum(axis=1), 1)
 
@@ -273,7 +127,7 @@ class HalfSoftmax(MLP):
 
 def test_probabilities_that_are_rounded_are_probabilities():
     X, y, target = make_data()
-    fit(make_net(HalfSoftmax, criterion=nn.NLLLoss), X, y, target)
+    fit(plain_net(HalfSoftmax, criterion=nn.NLLLoss), X, y, target)
 
 
 @pytest.mark.parametrize("form", NETS)
@@ -290,74 +144,15 @@ def test_compiled_module_is_passed_through(form):
     assert_allclose(student_proba(revived, X), answers, atol=1e-6)
 
 
-class Reads(TorchDispatchMode):
-    """Counts how often a value is read from a tensor, which waits for the device."""
-
-    number = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.number += function is torch.ops.aten._local_scalar_dense.default
-        return function(*args, **kwargs or {})
-
-
-@pytest.mark.parametrize(("callbacks", "more"), [(None, 0), ([Listener()], 39)])
-def test_values_are_read_once_an_epoch_unless_someone_listens(callbacks, more):
-    X, y, target = make_data()
-    numbers = []
-    for batch_size in (10, 75):  # 13 batches more in each of three epochs
-        with Reads() as reads:
-            fit(make_net(batch_size=batch_size, callbacks=callbacks), X, y, target)
-        numbers.append(reads.number)
-    assert numbers[0] - numbers[1] == more
-
-
 # --- What the user configured -------------------------------------------------------
-
-
-class CountingDataset(Dataset):
-    asked = 0
-
-    def __getitem__(self, index):
-        CountingDataset.asked += 1
-        return super().__getitem__(index)
-
-
-class CountingLoader(DataLoader):
-    made = 0
-
-    def __init__(self, *args, **kwargs):
-        CountingLoader.made += 1
-        super().__init__(*args, **kwargs)
-
-
-def test_dataset_of_the_user_is_honored():
-    X, y, target = make_data()
-    CountingDataset.asked = 0
-    fit(make_net(dataset=CountingDataset), X, y, target)
-    assert CountingDataset.asked == 3 * N
-
-
-def test_iterator_of_the_user_is_honored():
-    X, y, target = make_data()
-    CountingLoader.made = 0
-    fit(make_net(iterator_train=CountingLoader), X, y, target)
-    assert CountingLoader.made == 1
-
-
-def test_sampler_of_the_user_is_honored():
-    X, y, target = make_data()
-    sampler = WeightedRandomSampler(np.ones(N), num_samples=64)
-    net = make_net(iterator_train__sampler=sampler, iterator_train__shuffle=None)
-    _, history = fit(net, X, y, target)
-    assert (history["train_batch_count"] == 2).all()
 
 
 def test_rows_are_shuffled_unless_the_user_says_otherwise():
     X, y, target = make_data()
-    net = make_net()
+    net = plain_net()
     ordered, _ = fit(net, X, y, target)
     shuffled, _ = fit(clone(net).set_params(iterator_train__shuffle=True), X, y, target)
-    unset = make_net()
+    unset = plain_net()
     del unset.iterator_train__shuffle
     default, _ = fit(unset, X, y, target)
     assert_array_equal(student_proba(default, X), student_proba(shuffled, X))
@@ -370,7 +165,7 @@ def test_optimizer_lr_batch_size_and_callbacks_are_honored():
             net.recorded_ = net.optimizer_.__class__, net.optimizer_.defaults["lr"]
 
     X, y, target = make_data()
-    net = make_net(
+    net = plain_net(
         optimizer=torch.optim.Adam,
         lr=0.02,
         batch_size=50,
@@ -398,13 +193,13 @@ def test_scoring_callbacks_see_probabilities_during_training():
     scoring = EpochScoring(
         largest_row_sum, on_train=True, use_caching=False, name="off"
     )
-    _, history = fit(make_net(callbacks=[("off", scoring)]), X, y, target)
+    _, history = fit(plain_net(callbacks=[("off", scoring)]), X, y, target)
     assert (history["off"] < 1e-5).all()
 
 
 def test_disabled_callbacks_stay_disabled():
     X, y, target = make_data()
-    student, history = fit(make_net(callbacks="disable"), X, y, target)
+    student, history = fit(plain_net(callbacks="disable"), X, y, target)
     assert student.callbacks_ == []
     assert "train_loss" not in history
     assert len(history) == 3
@@ -413,16 +208,16 @@ def test_disabled_callbacks_stay_disabled():
 def test_class_weight_of_the_criterion_is_honored():
     X, y, target = make_data()
     heavy = torch.tensor([100.0, 1.0, 1.0])
-    student, _ = fit(make_net(criterion__weight=heavy), X, y, target, alpha=0.0)
+    student, _ = fit(plain_net(criterion__weight=heavy), X, y, target, alpha=0.0)
     assert (student_proba(student, X).argmax(axis=1) == 0).all()
 
 
 def test_criterion_may_be_an_instance():
     X, y, target = make_data()
     smooth = {"label_smoothing": 0.2}
-    as_params, _ = fit(make_net(criterion__label_smoothing=0.2), X, y, target)
+    as_params, _ = fit(plain_net(criterion__label_smoothing=0.2), X, y, target)
     as_instance, _ = fit(
-        make_net(criterion=nn.CrossEntropyLoss(**smooth)), X, y, target
+        plain_net(criterion=nn.CrossEntropyLoss(**smooth)), X, y, target
     )
     assert_array_equal(student_proba(as_params, X), student_proba(as_instance, X))
 
@@ -439,30 +234,12 @@ def test_module_may_be_an_instance_and_is_not_trained_in_place():
 
 def test_width_that_the_user_set_is_kept():
     X, y, target = make_data()
-    student, _ = fit(make_net(module__out_features=C), X, y, target)
+    student, _ = fit(plain_net(module__out_features=C), X, y, target)
     assert student.module__in_features == D
     assert student.module__out_features == C
 
 
-def test_inputs_with_more_than_two_axes_reach_a_convolution():
-    _, y, target = make_data()
-    images = RNG.rand(N, 1, 6, 6)
-    module = nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(C)
-    )
-    net = NeuralNetClassifier(module, criterion=nn.CrossEntropyLoss, verbose=0)
-    student, _ = fit(net, images, y, target)
-    assert student_proba(student, images).shape == (N, C)
-
-
 # --- Once found by trying to break it -----------------------------------------------
-
-
-class NormedMLP(nn.Sequential):
-    def __init__(self, in_features, out_features):
-        super().__init__(
-            nn.BatchNorm1d(in_features), nn.Linear(in_features, out_features)
-        )
 
 
 class InPlaceMLP(MLP):
@@ -482,9 +259,7 @@ class DropRows(FunctionTransformer):
 
 def test_looking_at_the_output_first_leaves_batch_norm_alone():
     X, y, target = make_data()
-    net = NeuralNetClassifier(
-        NormedMLP, criterion=nn.CrossEntropyLoss, batch_size=50, max_epochs=2, verbose=0
-    )
+    net = make_net(Normed, batch_size=50, max_epochs=2)
     student, _ = fit(net, X, y, target)
     assert student.module_[0].num_batches_tracked == 6
 
@@ -492,32 +267,32 @@ def test_looking_at_the_output_first_leaves_batch_norm_alone():
 def test_module_that_works_in_place_leaves_the_rows_alone():
     X, y, target = make_data()
     before = X.copy()
-    student, _ = fit(make_net(InPlaceMLP), X, y, target)
+    student, _ = fit(plain_net(InPlaceMLP), X, y, target)
     student_proba(student, X)
     assert_array_equal(X, before)
 
 
 def test_first_of_several_outputs_is_the_answer():
     X, y, target = make_data()
-    several, _ = fit(make_net(TupleMLP), X, y, target)
-    single, _ = fit(make_net(), X, y, target)
+    several, _ = fit(plain_net(TupleMLP), X, y, target)
+    single, _ = fit(plain_net(), X, y, target)
     assert_array_equal(student_proba(several, X), student_proba(single, X))
 
 
 def test_callback_that_wants_a_validation_part_is_an_error_with_a_cure():
     with pytest.raises(ValueError, match=r"EarlyStopping\(monitor='train_loss'\)"):
-        fit(make_net(callbacks=[EarlyStopping()]), *make_data())
+        fit(plain_net(callbacks=[EarlyStopping()]), *make_data())
 
 
 def test_training_on_no_batch_is_an_error():
-    net = make_net(batch_size=1000, iterator_train__drop_last=True)
+    net = plain_net(batch_size=1000, iterator_train__drop_last=True)
     with pytest.raises(ValueError, match=r"no batch.*drop_last"):
         fit(net, *make_data())
 
 
 def test_preprocessing_that_drops_rows_is_an_error():
     with pytest.raises(ValueError, match="keep every row, got 75 rows from 150"):
-        fit(make_pipeline(DropRows(), make_net()), *make_data())
+        fit(make_pipeline(DropRows(), plain_net()), *make_data())
 
 
 # --- What the fitted student is -----------------------------------------------------
@@ -543,7 +318,7 @@ def test_fitted_student_stands_by_itself(form):
 
 def test_pickle_does_not_grow_with_the_number_of_steps():
     X, y, target = make_data()
-    students = [fit(make_net(batch_size=size), X, y, target)[0] for size in (5, 150)]
+    students = [fit(plain_net(batch_size=size), X, y, target)[0] for size in (5, 150)]
     few, many = (len(pickle.dumps(student)) for student in students)
     assert abs(few - many) < 10
 
@@ -559,15 +334,15 @@ def test_predicting_in_blocks_changes_nothing(monkeypatch):
     X, y, target = make_data()
     student, _ = fit(NETS["logits"], X, y, target)
     whole = student_proba(student, X)
-    monkeypatch.setattr("sk_ekd._student.PREDICT_ROWS", 7)
+    monkeypatch.setattr(_student, "PREDICT_ROWS", 7)
     assert_allclose(student_proba(student, X), whole, atol=1e-6)
 
 
 def test_pipeline_is_fitted_and_asked_as_a_whole():
     X, y, target = make_data()
-    pipeline = make_pipeline(StandardScaler(), make_net())
+    pipeline = make_pipeline(StandardScaler(), plain_net())
     student, _ = fit(pipeline, X * 1000 + 5, y, target)
-    alone, _ = fit(make_net(), StandardScaler().fit_transform(X * 1000 + 5), y, target)
+    alone, _ = fit(plain_net(), StandardScaler().fit_transform(X * 1000 + 5), y, target)
     expected = student_proba(alone, StandardScaler().fit_transform(X * 1000 + 5))
     assert_allclose(student_proba(student, X * 1000 + 5), expected, atol=1e-6)
     assert_allclose(student.predict_proba(X * 1000 + 5), expected, atol=1e-6)
@@ -578,30 +353,280 @@ def test_supervised_step_sees_the_ensembles_choice_where_there_is_no_label():
     X, _, _ = make_data()
     choice = (X[:, 2] > 0).astype(int)
     y = np.where(np.arange(N) < 3, choice, -1)
-    pipeline = make_pipeline(SelectKBest(k=1), make_net())
+    pipeline = make_pipeline(SelectKBest(k=1), plain_net())
     student, _ = fit(pipeline, X, y, np.eye(2)[choice].astype(np.float32))
     assert student[0].get_support().tolist() == [False, False, True, False, False]
-
-
-def test_readonly_and_float64_and_integer_rows_are_taken():
-    X, y, target = make_data()
-    X = X.round()
-    expected, _ = fit(NETS["logits"], X, y, target)
-    frozen = X.copy()
-    frozen.setflags(write=False)
-    for other in (
-        frozen,
-        X.astype(np.float64),
-        X.astype(np.int32),
-        np.asfortranarray(X),
-    ):
-        student, _ = fit(NETS["logits"], other, y, target)
-        assert_array_equal(student_proba(student, other), student_proba(expected, X))
 
 
 def test_training_does_not_write_to_its_arguments():
     X, y, target = make_data()
     before = X.copy(), y.copy(), target.copy()
-    fit(make_pipeline(StandardScaler(copy=True), make_net()), X, y, target)
+    fit(make_pipeline(StandardScaler(copy=True), plain_net()), X, y, target)
     for array, expected in zip((X, y, target), before, strict=True):
         assert_array_equal(array, expected)
+
+
+# --- Through the distiller ----------------------------------------------------------
+
+
+def test_student_of_the_caller_is_never_fitted(world):
+    net = make_net()
+    pipeline = make_pipeline(StandardScaler(), net)
+    world.distill(student=pipeline)
+    assert not net.initialized_
+    assert not hasattr(net, "module__in_features")
+    assert net.criterion is nn.CrossEntropyLoss
+    assert not hasattr(pipeline[0], "mean_")
+
+
+def test_pipeline_student_answers_by_itself_on_float64(world):
+    # StandardScaler returns float64, which a float32 module refuses
+    distiller = world.distill(student=make_pipeline(StandardScaler(), make_net()))
+    assert world.X.dtype == np.float64
+    own = distiller.student_.predict_proba(world.X)
+    assert_allclose(own, distiller.predict_proba(world.X), atol=1e-6)
+
+
+def test_random_preprocessing_of_the_student_is_seeded(world):
+    student = make_pipeline(GaussianRandomProjection(2), make_net())
+    first, again = (world.distill(student=student) for _ in range(2))
+    assert_array_equal(first.predict_proba(world.X), again.predict_proba(world.X))
+
+
+class Curious(Callback):
+    """Look at the net as skorch's own callbacks do."""
+
+    def on_batch_end(self, net, **kwargs):
+        assert net.criterion is nn.CrossEntropyLoss
+        net.get_params()
+        clone(net)
+
+
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_callbacks_may_look_at_the_net(world, fraction):
+    bar = ProgressBar(detect_notebook=False)
+    student = make_net(max_epochs=2, callbacks=[("look", Curious), ("bar", bar)])
+    world.distill(student=student, validation_fraction=fraction)
+
+
+def test_student_may_have_switched_off_its_accuracy(world):
+    student = make_net(callbacks__valid_acc=None)
+    distiller = world.distill(student=student, validation_fraction=0.2)
+    assert "valid_acc" in distiller.history_
+    assert distiller.student_.callbacks__valid_acc is None
+
+
+# --- Errors and warnings ------------------------------------------------------------
+
+
+class Ending(nn.Sequential):
+    """A linear layer, and what the module ends in."""
+
+    def __init__(self, in_features, out_features, end=None):
+        super().__init__(nn.Linear(in_features, out_features), end or nn.Identity())
+
+
+class OwnCrossEntropy(nn.CrossEntropyLoss):
+    """A loss that may do anything on top."""
+
+
+def binary_net(**params):
+    params = {"criterion": nn.BCEWithLogitsLoss, **params}
+    return linear_net(kind=NeuralNetBinaryClassifier, **params)
+
+
+def ending_in(end, criterion):
+    return linear_net(Ending, module__end=end, criterion=criterion)
+
+
+def initialized_dataset(world):
+    return linear_net(dataset=Dataset(world.X, world.y))
+
+
+test_what_is_no_student_is_an_error = check_errors(
+    {
+        "module": (
+            lambda w: w.fit(student=nn.Linear(4, 3)),
+            TypeError,
+            "NeuralNetBinaryClassifier, got Linear",
+            "wrap the module: NeuralNetClassifier(module",
+        ),
+        "student's class": (
+            lambda w: w.fit(student=NeuralNetClassifier),
+            TypeError,
+            "got NeuralNetClassifier, a class: pass an instance",
+            "`student` must be a skorch NeuralNetClassifier",
+        ),
+        "student a string": (
+            lambda w: w.fit(student="mlp"),
+            TypeError,
+            "NeuralNetBinaryClassifier, got str",
+            "None for the built-in network",
+        ),
+        "forest": (
+            lambda w: w.fit(student=RandomForestClassifier()),
+            TypeError,
+            "NeuralNetBinaryClassifier, got RandomForestClassifier",
+            "None for the built-in network",
+        ),
+        "pipeline that ends in a forest": (
+            lambda w: w.fit(student=make_pipeline(StandardScaler(), SVC())),
+            TypeError,
+            "NeuralNetBinaryClassifier, got SVC",
+            "a Pipeline that ends in one",
+        ),
+        "regressor": (
+            lambda w: w.fit(
+                student=linear_net(kind=NeuralNetRegressor, criterion=nn.MSELoss)
+            ),
+            TypeError,
+            "got NeuralNetRegressor",
+            "`student` must be a skorch NeuralNetClassifier",
+        ),
+        "criterion MSELoss": (
+            lambda w: w.fit(student=linear_net(criterion=nn.MSELoss)),
+            TypeError,
+            "The criterion of the student, a NeuralNetClassifier",
+            "must be torch.nn.CrossEntropyLoss or torch.nn.NLLLoss, got MSELoss",
+        ),
+        "criterion of one's own": (
+            lambda w: w.fit(student=linear_net(criterion=OwnCrossEntropy)),
+            TypeError,
+            "The criterion of the student, a NeuralNetClassifier",
+            "torch.nn.CrossEntropyLoss or torch.nn.NLLLoss, got OwnCrossEntropy",
+        ),
+        "criterion of a binary net": (
+            lambda w: w.fit(student=binary_net(criterion=nn.CrossEntropyLoss)),
+            TypeError,
+            "got CrossEntropyLoss",
+            "NeuralNetBinaryClassifier, must be torch.nn.BCEWithLogitsLoss",
+        ),
+        "binary net and three classes": (
+            lambda w: w.fit(student=binary_net()),
+            ValueError,
+            "NeuralNetBinaryClassifier is for 2 classes, there are 3",
+            "use NeuralNetClassifier",
+        ),
+        "binary net with two outputs": (
+            lambda w: w.fit_stub(
+                stub(classes=(0, 1)),
+                y=w.y.clip(max=1),
+                student=binary_net(module__out_features=2),
+            ),
+            ValueError,
+            "must return one logit a row, got an output of shape (8, 2)",
+            "Leave `module__out_features` unset",
+        ),
+        "too few inputs": (
+            lambda w: w.fit(student=linear_net(module__in_features=3)),
+            ValueError,
+            "module cannot take float32 rows of shape (4,)",
+            "leave `module__in_features` unset",
+        ),
+        "too many outputs": (
+            lambda w: w.fit(student=linear_net(module__out_features=5)),
+            ValueError,
+            "one value for each of the 3 classes, shape (8, 3) for 8 rows, got (8, 5)",
+            "leave `module__out_features` unset",
+        ),
+        "initialized module of another width": (
+            lambda w: w.fit(student=linear_net(nn.Linear(4, 2))),
+            ValueError,
+            "one value for each of the 3 classes, shape (8, 3) for 8 rows, got (8, 2)",
+            "Give it that width",
+        ),
+        "3-D output": (
+            lambda w: w.fit(
+                student=ending_in(nn.Unflatten(1, (3, 1)), nn.CrossEntropyLoss)
+            ),
+            ValueError,
+            "got (8, 3, 1)",
+            "one value for each of the 3 classes",
+        ),
+        "logits under NLLLoss": (
+            lambda w: w.fit(student=linear_net(criterion=nn.NLLLoss)),
+            ValueError,
+            "With NLLLoss, skorch expects a module that returns probabilities",
+            "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss",
+        ),
+        "log_softmax under NLLLoss": (
+            lambda w: w.fit(student=ending_in(nn.LogSoftmax(dim=1), nn.NLLLoss)),
+            ValueError,
+            "With NLLLoss, skorch expects a module that returns probabilities",
+            "softmax, or return logits and set criterion=torch.nn.CrossEntropyLoss",
+        ),
+        "initialized Dataset": (
+            lambda w: w.fit(student=initialized_dataset(w)),
+            ValueError,
+            "student's `dataset` is an initialized Dataset",
+            "pass its class",
+        ),
+    }
+)
+
+
+test_callback_that_cannot_work_is_an_error = check_errors(
+    {
+        "callbacks disabled": (
+            lambda w: w.fit(
+                validation_fraction=0.2, student=linear_net(callbacks="disable")
+            ),
+            ValueError,
+            "the student has callbacks='disable'",
+            "`validation_fraction` stops the training by a callback",
+        ),
+        "scores by name": (
+            lambda w: w.fit(
+                validation_fraction=0.2,
+                student=linear_net(callbacks=[EpochScoring("f1")]),
+            ),
+            ValueError,
+            "EpochScoring('f1') cannot score",
+            "monitor valid_loss or valid_acc",
+        ),
+        "scores of cached answers": (
+            lambda w: w.fit(
+                validation_fraction=0.2,
+                student=linear_net(callbacks=[EpochScoring(lambda net, X, y: 0)]),
+            ),
+            ValueError,
+            "cannot score the student in training",
+            "its own rows, and use_caching=False",
+        ),
+        "scores of batches": (
+            lambda w: w.fit(
+                validation_fraction=0.2,
+                student=linear_net(callbacks=[BatchScoring("f1")]),
+            ),
+            ValueError,
+            "BatchScoring('f1') cannot score",
+            "monitor valid_loss or valid_acc",
+        ),
+        "scores of train rows by name": (
+            lambda w: w.fit(
+                student=linear_net(callbacks=[EpochScoring("accuracy", on_train=True)])
+            ),
+            ValueError,
+            "EpochScoring('accuracy') cannot score",
+            "validation_fraction",
+        ),
+    }
+)
+
+
+test_warning_of_the_training_names_the_cure = check_warnings(
+    {
+        "softmax under CrossEntropyLoss": (
+            lambda w: w.fit(student=ending_in(nn.Softmax(dim=1), nn.CrossEntropyLoss)),
+            UserWarning,
+            "end in a softmax, but CrossEntropyLoss expects logits",
+            "Drop the softmax",
+        ),
+        "training diverges": (
+            lambda w: w.fit(student=linear_net(lr=1e38, max_epochs=3)),
+            ConvergenceWarning,
+            "training diverged: its last train_loss is",
+            "Lower its lr (now 1e+38) or scale",
+        ),
+    }
+)
