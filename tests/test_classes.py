@@ -1,11 +1,28 @@
+"""What y says: its labels, the mark of an unknown one, and classes by value."""
+
 import re
+import warnings
+from enum import Enum
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import make_blobs
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import DataConversionWarning
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+from sklearn.utils._param_validation import InvalidParameterError
 
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd._labels import as_column, encode_labels, merge_classes, read_labels
+from tests.errors import check_errors, check_warnings
+from tests.teachers.kinds import Watch, distill, small_net
+from tests.worlds import make_distiller, make_net, stub
 
 MISSING = {"None": None, "NaN": np.nan, "NA": pd.NA}
 
@@ -27,6 +44,7 @@ def classes_and_codes(y, unlabeled_label=-1, **teacher_classes):
 
 
 # --- as_column ----------------------------------------------------------------------
+
 
 AS_ONE_COLUMN = {
     "list": [2, 0, 1],
@@ -87,6 +105,7 @@ def test_labels_of_the_caller_are_left_alone():
 
 
 # --- read_labels: which rows have one -----------------------------------------------
+
 
 MISSING_IN = {
     "object numbers": objects(1, None, 0),
@@ -359,6 +378,7 @@ def test_long_list_of_classes_is_shortened_in_the_message():
 
 # --- encode_labels, and the three together ------------------------------------------
 
+
 ROUND_TRIPS = {
     "ints": [3, 1, 2, 1],
     "negative ints": [-5, 7, 0, -5],
@@ -480,3 +500,562 @@ def test_codes_do_not_depend_on_how_y_is_stored(many_codes):
         classes, codes = classes_and_codes(version)
         assert classes.tolist() == list(range(50))
         np.testing.assert_array_equal(codes, many_codes)
+
+
+# --- Through the distiller ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [-1, None, np.nan, pd.NA])
+def test_string_labels_with_any_mark_give_the_same_student(world, mark):
+    names = np.array(["cat", "dog", "emu"])
+    rest = np.flatnonzero(world.y < 0)
+    teachers = [GaussianNB().fit(world.X[rest], names[world.truth[rest]])]
+    y = np.array([names[c] if c >= 0 else mark for c in world.y], dtype=object)
+    distiller = world.distill(y=y, teachers=teachers)
+    assert_array_equal(distiller.classes_, names)
+    assert set(distiller.predict(world.X)) <= set(names)
+    codes = [GaussianNB().fit(world.X[rest], world.truth[rest])]
+    assert_array_equal(
+        distiller.predict(world.X),
+        names[world.distill(teachers=codes).predict(world.X)],
+    )
+
+
+def test_pandas_missing_labels_keep_the_teachers_integers(world, fitted):
+    y = pd.Series(world.y).where(world.y >= 0)  # floats with NaN
+    distiller = world.distill(y=y)
+    assert distiller.classes_.dtype.kind == "i"
+    nullable = world.distill(y=y.astype("Int64"))
+    for other in (distiller, nullable):
+        assert_array_equal(other.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_minus_one_can_be_a_class(world):
+    truth = np.where(world.truth == 0, -1, 1)
+    teachers = [GaussianNB().fit(world.X, truth)]
+    y = pd.Series(truth).where(np.arange(400) % 4 == 0)
+    distiller = world.distill(y=y, teachers=teachers, unlabeled_label=None)
+    assert_array_equal(distiller.classes_, [-1, 1])
+    assert len(distiller.teacher_weight_) == 100
+    assert distiller.score(world.X, truth) > 0.7
+
+
+def test_custom_mark(world, fitted):
+    y = np.where(world.y >= 0, world.y, 99)
+    distiller = world.distill(y=y, unlabeled_label=99)
+    assert_array_equal(distiller.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_class_that_no_teacher_knows_is_learned_from_labels(world):
+    known = world.truth != 2
+    teachers = [GaussianNB().fit(world.X[known], world.truth[known])]
+    distiller = world.distill(
+        y=world.truth, teachers=teachers, student=make_net(max_epochs=60)
+    )
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert (distiller.predict(world.X)[world.truth == 2] == 2).mean() > 0.7
+
+
+def test_masked_labels_are_unlabeled(world, fitted):
+    y = np.ma.array(np.where(world.y < 0, 0, world.y), mask=world.y < 0)
+    distiller = world.distill(y=y)
+    assert_array_equal(distiller.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_members_of_a_string_enumeration_are_their_values(world):
+    kinds = Enum("Kinds", {"A": "ant", "B": "bee", "C": "cow"}, type=str)
+    labels = np.array([list(kinds)[c] for c in world.truth], dtype=object)
+    distiller = world.distill(y=labels, teachers=[GaussianNB()], cv=2)
+    assert_array_equal(distiller.classes_, ["ant", "bee", "cow"])
+
+
+# --- Weights of classes -------------------------------------------------------------
+
+
+def test_balanced_classes_weigh_alike_on_labeled_rows(world):
+    rare = np.where((world.y == 0) & (np.arange(400) % 5 > 0), -1, world.y)
+    count = np.bincount(rare[rare >= 0])
+    student = make_net(batch_size=-1, module__dropout=0.0, optimizer=torch.optim.SGD)
+    balanced = world.distill(y=rare, class_weight="balanced", student=student)
+    by_hand = dict(enumerate((rare >= 0).sum() / 3 / count))
+    for same in (
+        world.distill(y=rare, class_weight=by_hand, student=student),
+        world.distill(
+            y=rare,
+            student=student,
+            sample_weight=[by_hand.get(label, 1) for label in rare],
+        ),
+    ):
+        assert_allclose(
+            same.predict_proba(world.X), balanced.predict_proba(world.X), atol=1e-5
+        )
+    plain = world.distill(y=rare, student=student)
+    assert balanced.predict_proba(world.X)[:, 0].mean() > (
+        plain.predict_proba(world.X)[:, 0].mean()
+    )
+
+
+def test_balance_counts_a_row_of_weight_two_twice(world):
+    twice = np.r_[np.arange(400), np.flatnonzero(world.y == 1)]
+    student = make_net(batch_size=-1, module__dropout=0.0, optimizer=torch.optim.SGD)
+    options = {"student": student, "class_weight": "balanced"}
+    weighted = world.distill(sample_weight=np.bincount(twice), **options)
+    repeated = world.distill(X=world.X[twice], y=world.y[twice], **options)
+    assert_allclose(
+        weighted.predict_proba(world.X), repeated.predict_proba(world.X), atol=1e-5
+    )
+
+
+def test_class_weight_goes_by_the_label(world):
+    names = np.array(["cat", "dog", "emu"])
+    y = np.array([names[c] if c >= 0 else -1 for c in world.y], dtype=object)
+    teachers = [GaussianNB()]
+    words = world.distill(y=y, teachers=teachers, cv=2, class_weight={"dog": 3.0})
+    codes = world.distill(teachers=teachers, cv=2, class_weight={1: 3.0})
+    assert_array_equal(words.predict_proba(world.X), codes.predict_proba(world.X))
+
+
+def test_balance_of_no_labels_is_none(world):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(y=np.full(400, -1), class_weight="balanced")
+
+
+# --- Classes of the teachers --------------------------------------------------------
+
+
+def test_teachers_of_different_classes_distill_into_their_union(blobs):
+    X, y = blobs
+    low = SVC().fit(X[y < 2], y[y < 2])
+    high = GaussianNB().fit(X[y > 0], y[y > 0])
+    watch = Watch()
+    distiller = distill([low, high], X, np.full(90, -1), weighting=watch)
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert_array_equal(watch.proba[:, 0, 2], 0)
+    assert_array_equal(watch.proba[:, 1, 0], 0)
+    assert_allclose(watch.proba[:, 1, 1:], high.predict_proba(X), atol=1e-6)
+
+
+def test_class_that_no_teacher_knows_is_learned_from_labels_alone():
+    X, y = make_blobs(240, centers=[[-8, 0], [8, 0], [0, 12]], random_state=0)
+    X = X.astype(np.float32)
+    known = y < 2
+    teachers = [
+        KNeighborsClassifier().fit(X[known][:80], y[known][:80]),
+        GaussianNB().fit(X[known][:80], y[known][:80]),
+    ]
+    partly = np.where(known & (np.arange(240) % 4 > 0), -1, y)
+    net = small_net(max_epochs=30, lr=0.1, batch_size=16)
+    distiller = distill(teachers, X[:200], partly[:200], student=net)
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert_array_equal(distiller.predict(X[200:]), y[200:])
+
+
+# --- Classes without teachers -------------------------------------------------------
+
+
+def test_classes_come_from_the_labels(trio):
+    X, y, _, teachers = trio
+    names = np.array(["ant", "bee", "cow"], dtype=object)
+    words = np.array([names[c] if c >= 0 else -1 for c in y], dtype=object)
+    proba = ask_teachers(teachers, X)
+    fitted = make_distiller(None).fit(X, words, teacher_proba=proba)
+    assert_array_equal(fitted.classes_, names)
+
+
+def test_classes_can_be_named_where_labels_lack_some(trio):
+    X, y, _, teachers = trio
+    proba = ask_teachers(teachers, X)
+    few = np.where(y == 2, -1, y)
+    with pytest.raises(ValueError, match=r"has 3 columns.* 2 classes, \[0, 1\].*`clas"):
+        make_distiller(None).fit(X, few, teacher_proba=proba)
+    fitted = make_distiller(None, classes=[0, 1, 2]).fit(X, few, teacher_proba=proba)
+    assert_array_equal(fitted.classes_, [0, 1, 2])
+    assert fitted.predict_proba(X).shape == (240, 3)
+
+
+def test_no_label_and_no_teacher_predicts_columns(trio):
+    X, _, truth, teachers = trio
+    proba = ask_teachers(teachers, X)
+    student = make_net(max_epochs=40)
+    fitted = EnsembleDistiller(None, student, random_state=0)
+    fitted.fit(X, np.full(240, -1), teacher_proba=proba)
+    assert_array_equal(fitted.classes_, [0, 1, 2])
+    assert fitted.score(X, truth) > 0.8
+    named = EnsembleDistiller(
+        None, student, classes=["ant", "bee", "cow"], random_state=0
+    )
+    named.fit(X, np.full(240, -1), teacher_proba=proba)
+    assert set(named.predict(X)) <= {"ant", "bee", "cow"}
+    assert_array_equal(named.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_classes_may_hold_more_than_labels_and_teachers_know(trio):
+    X, y, _, teachers = trio
+    fitted = make_distiller(teachers, classes=[0, 1, 2, 9]).fit(X, y)
+    assert_array_equal(fitted.classes_, [0, 1, 2, 9])
+    assert fitted.predict_proba(X)[:, 3].max() < 0.5
+
+
+# --- Errors and warnings ------------------------------------------------------------
+
+
+def fit_given(world, change, **args):
+    """Fit to given probabilities, two teachers' of 1/3, after a change."""
+    proba = np.full((60, 2, 3), 1 / 3, dtype=np.float32)
+    return world.fit(**{"teachers": None, **args}, teacher_proba=change(proba))
+
+
+def with_row(row):
+    """Return the change that gives the second teacher these probabilities in row 3."""
+
+    def change(proba):
+        proba[3, 1] = row
+        return proba
+
+    return change
+
+
+test_teachers_of_other_classes_are_an_error = check_errors(
+    {
+        "teachers without a common class": (
+            lambda w: w.fit(
+                teachers=[stub("low"), stub("high", (10, 11))], y=w.unlabeled
+            ),
+            ValueError,
+            "teacher 'low', [0, 1, 2], have nothing in common with the others",
+            "who know [10, 11]. Encode all of them alike",
+        ),
+        "teachers of strings and of numbers": (
+            lambda w: w.fit(
+                teachers=[stub("digits"), stub("words", ["yes", "no", "perhaps"])],
+                y=w.unlabeled,
+            ),
+            ValueError,
+            "got digits: [0, 1, 2]; words: ['yes', 'no', 'perhaps']. Encode them alike",
+            "of one kind, all numbers or all strings",
+        ),
+        "teacher knows the mark": (
+            lambda w: w.fit(teachers=[stub("signed", (-1, 1))], y=w.unlabeled),
+            ValueError,
+            "Teacher 'signed' knows the class -1, which marks unlabeled rows",
+            "set `unlabeled_label` to another mark",
+        ),
+    }
+)
+
+
+test_what_is_no_column_of_labels_is_an_error = check_errors(
+    {
+        "y None": (
+            lambda w: w.distiller().fit(w.X, None),
+            ValueError,
+            "the target y is None",
+            "EnsembleDistiller estimator requires y to be passed",
+        ),
+        "y of strings, teachers of ints": (
+            lambda w: w.fit(y=w.words),
+            ValueError,
+            "all numbers or all strings, got y: ['no', 'perhaps', 'yes']",
+            "gaussiannb: [0, 1, 2]; decisiontreeclassifier: [0, 1, 2]. Encode them",
+        ),
+        "y and teachers disjoint": (
+            lambda w: w.fit(y=w.y + 10),
+            ValueError,
+            "labels in y, [10, 11, 12], have nothing in common with the teachers",
+            "who know [0, 1, 2]. Encode all of them alike",
+        ),
+        "-1 is a class": (
+            lambda w: w.fit_unfitted(y=2 * w.y.clip(max=1) - 1),
+            ValueError,
+            "got one class, [1], in y and the teachers, besides the unlabeled mark -1",
+            "If the mark is one of your classes, set unlabeled_label=None",
+        ),
+        "one class": (
+            lambda w: w.fit_unfitted(y=np.zeros(60)),
+            ValueError,
+            "got one class, [0.0], in y",
+            "Expected at least 2 classes",
+        ),
+        "one class in y and the teacher": (
+            lambda w: w.fit(
+                teachers=[DummyClassifier().fit(w.X, 0 * w.y)], y=w.unlabeled
+            ),
+            ValueError,
+            "got one class, [0], in y and the teachers",
+            "Expected at least 2 classes",
+        ),
+        "mark turned into text": (
+            lambda w: w.fit_unfitted(y=np.where(w.partly < 0, "-1", w.words)),
+            ValueError,
+            'y holds the string "-1"',
+            "dtype=object",
+        ),
+        "strings and numbers": (
+            lambda w: w.fit_unfitted(y=["yes", "no", 3] * 20),
+            ValueError,
+            "got [3, 'yes']",
+            "labels in y must be all numbers or all strings",
+        ),
+        "dates": (
+            lambda w: w.fit_unfitted(y=pd.Series(pd.date_range("2024", periods=60))),
+            ValueError,
+            "got datetime64",
+            "labels in y must be all numbers or all strings",
+        ),
+        "bytes": (
+            lambda w: w.fit_unfitted(y=w.words.astype(bytes)),
+            ValueError,
+            "got |S7",
+            "labels in y must be all numbers or all strings",
+        ),
+        "continuous y": (
+            lambda w: w.fit_unfitted(y=w.X[:, 0]),
+            ValueError,
+            "Unknown label type: continuous",
+            "expects discrete classes",
+        ),
+        "infinite y": (
+            lambda w: w.fit(y=np.where(w.partly < 0, np.inf, w.y)),
+            ValueError,
+            "y contains infinity",
+            "expected class labels, and the unlabeled mark or a missing value",
+        ),
+        "complex y": (
+            lambda w: w.fit(y=w.y + 1j),
+            ValueError,
+            "Complex data not supported",
+            "y must hold class labels",
+        ),
+        "y one-hot": (
+            lambda w: w.fit(y=np.eye(3)[w.y]),
+            ValueError,
+            "got an array of shape (60, 3)",
+            "y should be a 1d array",
+        ),
+        "y two columns of a frame": (
+            lambda w: w.fit(y=pd.DataFrame({"a": w.y, "b": w.y})),
+            ValueError,
+            "got an array of shape (60, 2)",
+            "y should be a 1d array",
+        ),
+        "y sparse": (
+            lambda w: w.fit(y=sparse.csr_array(w.y[:, np.newaxis])),
+            TypeError,
+            "y is sparse",
+            "pass y.toarray()",
+        ),
+        "mark is a list": (
+            lambda w: w.fit(unlabeled_label=[-1, -2]),
+            InvalidParameterError,
+            "Got [-1, -2]",
+            "'unlabeled_label' parameter of EnsembleDistiller must be",
+        ),
+    }
+)
+
+
+test_what_is_no_probability_is_an_error = check_errors(
+    {
+        "one row missing": (
+            lambda w: fit_given(w, lambda p: p[1:]),
+            ValueError,
+            "got (59, 2, 3)",
+            "`teacher_proba` must have shape (60, n_teachers, n_classes)",
+        ),
+        "teachers first": (
+            lambda w: fit_given(w, lambda p: p.transpose(1, 0, 2)),
+            ValueError,
+            "must have shape (60, n_teachers, n_classes), got (2, 60, 3)",
+            "rows come first",
+        ),
+        "one teacher, no axis for it": (
+            lambda w: fit_given(w, lambda p: p[:, 0]),
+            ValueError,
+            "got (60, 3)",
+            "must have shape (60, n_teachers, n_classes)",
+        ),
+        "no teacher": (
+            lambda w: fit_given(w, lambda p: p[:, :0]),
+            ValueError,
+            "got (60, 0, 3)",
+            "must have shape (60, n_teachers, n_classes)",
+        ),
+        "fewer teachers than passed": (
+            lambda w: fit_given(w, lambda p: p[:, :1], teachers=w.teachers),
+            ValueError,
+            "got (60, 1, 3)",
+            "must have shape (60, 2, n_classes)",
+        ),
+        "NaN": (
+            lambda w: fit_given(w, with_row(np.nan)),
+            ValueError,
+            "1 of 60 rows that do not",
+            "first row 3, teacher 1, which sums to nan: [nan, nan, nan]",
+        ),
+        "infinite": (
+            lambda w: fit_given(w, with_row([np.inf, 0, 0])),
+            ValueError,
+            "1 of 60 rows that do not",
+            "first row 3, teacher 1, which sums to inf",
+        ),
+        "negative": (
+            lambda w: fit_given(w, with_row([1.5, -0.5, 0])),
+            ValueError,
+            "first row 3, teacher 1, which sums to 1: [1.5, -0.5, 0]",
+            "must hold probabilities",
+        ),
+        "logits": (
+            lambda w: fit_given(w, lambda p: 5 * p),
+            ValueError,
+            "60 of 60 rows that do not, first row 0, teacher 0, which sums to 5",
+            "must hold probabilities that sum to one",
+        ),
+        "percentages": (
+            lambda w: fit_given(w, with_row([50, 30, 20])),
+            ValueError,
+            "first row 3, teacher 1, which sums to 100: [50, 30, 20]",
+            "must hold probabilities that sum to one",
+        ),
+        "words": (
+            lambda w: fit_given(w, lambda p: p.astype(str)),
+            ValueError,
+            "got dtype <U32",
+            "`teacher_proba` must hold numbers",
+        ),
+        "ragged": (
+            lambda w: fit_given(w, lambda p: [[[1.0]], [[0.5, 0.5]]]),
+            ValueError,
+            "setting an array element with a sequence",
+            "inhomogeneous shape",
+        ),
+        "more columns than classes": (
+            lambda w: fit_given(
+                w, lambda p: p, y=np.where(w.partly == 2, -1, w.partly)
+            ),
+            ValueError,
+            "has 3 columns, but there are 2 classes, [0, 1]",
+            "name all of them in `classes`",
+        ),
+        "fewer columns than classes": (
+            lambda w: fit_given(w, lambda p: p[:, :, :2] * 1.5),
+            ValueError,
+            "has 2 columns, but there are 3 classes, [0, 1, 2]",
+            "name all of them in `classes`",
+        ),
+    }
+)
+
+
+test_classes_that_cannot_be_are_an_error = check_errors(
+    {
+        "not sorted": (
+            lambda w: w.fit(classes=[2, 1, 0]),
+            ValueError,
+            "got [2, 1, 0]: sort it, and the columns",
+            "`classes` must be sorted and unique",
+        ),
+        "repeated": (
+            lambda w: w.fit(classes=[0, 1, 1, 2]),
+            ValueError,
+            "got [0, 1, 1, 2]",
+            "`classes` must be sorted and unique",
+        ),
+        "one": (
+            lambda w: w.fit(classes=[0]),
+            ValueError,
+            "got an array of shape (1,)",
+            "`classes` must be a 1D array of at least 2 classes",
+        ),
+        "too few": (
+            lambda w: w.fit(classes=[0, 1]),
+            ValueError,
+            "got [0, 1] without [2]",
+            "must name all classes of y and the teachers",
+        ),
+        "of another kind": (
+            lambda w: w.fit(classes=["no", "yes"]),
+            ValueError,
+            "got [0, 1, 2] and ['no', 'yes']",
+            "all numbers or all strings",
+        ),
+        "mixed": (
+            lambda w: w.fit(classes=np.array([0, "1", 2], dtype=object)),
+            ValueError,
+            "got [0, '1', 2]",
+            "`classes` must be all numbers or all strings",
+        ),
+        "NaN": (
+            lambda w: w.fit(classes=[0, 1, 2, np.nan]),
+            ValueError,
+            "got [0.0, 1.0, 2.0, nan]",
+            "`classes` must be all numbers or all strings",
+        ),
+        "with the mark": (
+            lambda w: w.fit(classes=[-1, 0, 1, 2]),
+            ValueError,
+            "`classes` holds -1, which marks unlabeled rows",
+            "leave it out",
+        ),
+        "a number": (
+            lambda w: w.fit(classes=3),
+            InvalidParameterError,
+            "Got 3",
+            "'classes' parameter of EnsembleDistiller must be an array-like or None",
+        ),
+    }
+)
+
+
+test_what_is_no_weight_of_a_class_is_an_error = check_errors(
+    {
+        "a misspelt name": (
+            lambda w: w.fit(class_weight="balance"),
+            InvalidParameterError,
+            "'class_weight' parameter of EnsembleDistiller",
+            "among {'balanced'}, an instance of 'dict' or None. Got 'balance'",
+        ),
+        "a class that is not there": (
+            lambda w: w.fit(class_weight={7: 2.0}),
+            ValueError,
+            "`class_weight` must give finite, non-negative weights",
+            "to classes among [0, 1, 2], got {7: 2.0}",
+        ),
+        "the mark": (
+            lambda w: w.fit(class_weight={-1: 0.5, 0: 2.0}),
+            ValueError,
+            "`class_weight` must give finite, non-negative weights",
+            "to classes among [0, 1, 2], got {-1: 0.5",
+        ),
+        "negative": (
+            lambda w: w.fit(class_weight={0: -1.0}),
+            ValueError,
+            "got {0: -1.0}",
+            "must give finite, non-negative weights",
+        ),
+        "NaN": (
+            lambda w: w.fit(class_weight={0: np.nan}),
+            ValueError,
+            "got {0: nan}",
+            "must give finite, non-negative weights",
+        ),
+        "nothing left": (
+            lambda w: w.fit(y=w.y, class_weight={0: 0, 1: 0, 2: 0}),
+            ValueError,
+            "`class_weight` {0: 0, 1: 0, 2: 0}",
+            "leaves no row any weight",
+        ),
+    }
+)
+
+
+test_column_of_labels_is_read_with_a_warning = check_warnings(
+    {
+        "y a column": (
+            lambda w: w.fit(y=w.partly[:, np.newaxis]),
+            DataConversionWarning,
+            "column-vector y was passed when a 1d array was expected",
+            "ravel()",
+        ),
+    }
+)
