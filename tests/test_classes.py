@@ -10,18 +10,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.datasets import make_blobs
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import DataConversionWarning
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd._labels import as_column, encode_labels, merge_classes, read_labels
 from tests.errors import check_errors, check_warnings
-from tests.teachers.kinds import Watch, distill, small_net
 from tests.worlds import make_distiller, make_net, stub
 
 MISSING = {"None": None, "NaN": np.nan, "NA": pd.NA}
@@ -619,36 +615,6 @@ def test_balance_of_no_labels_is_none(world):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         world.distill(y=np.full(400, -1), class_weight="balanced")
-
-
-# --- Classes of the teachers --------------------------------------------------------
-
-
-def test_teachers_of_different_classes_distill_into_their_union(blobs):
-    X, y = blobs
-    low = SVC().fit(X[y < 2], y[y < 2])
-    high = GaussianNB().fit(X[y > 0], y[y > 0])
-    watch = Watch()
-    distiller = distill([low, high], X, np.full(90, -1), weighting=watch)
-    assert_array_equal(distiller.classes_, [0, 1, 2])
-    assert_array_equal(watch.proba[:, 0, 2], 0)
-    assert_array_equal(watch.proba[:, 1, 0], 0)
-    assert_allclose(watch.proba[:, 1, 1:], high.predict_proba(X), atol=1e-6)
-
-
-def test_class_that_no_teacher_knows_is_learned_from_labels_alone():
-    X, y = make_blobs(240, centers=[[-8, 0], [8, 0], [0, 12]], random_state=0)
-    X = X.astype(np.float32)
-    known = y < 2
-    teachers = [
-        KNeighborsClassifier().fit(X[known][:80], y[known][:80]),
-        GaussianNB().fit(X[known][:80], y[known][:80]),
-    ]
-    partly = np.where(known & (np.arange(240) % 4 > 0), -1, y)
-    net = small_net(max_epochs=30, lr=0.1, batch_size=16)
-    distiller = distill(teachers, X[:200], partly[:200], student=net)
-    assert_array_equal(distiller.classes_, [0, 1, 2])
-    assert_array_equal(distiller.predict(X[200:]), y[200:])
 
 
 # --- Classes without teachers -------------------------------------------------------

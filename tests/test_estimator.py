@@ -364,7 +364,7 @@ test_parameter_of_a_fitted_teacher_is_an_error = check_errors(
 )
 
 
-test_warning_of_scikit_learn_names_the_cure = check_warnings(
+test_mark_in_a_test_part_is_warned_of_once = check_warnings(
     {
         "unlabeled rows in a test part": (
             lambda w: cross_val_score(

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -295,6 +296,33 @@ def test_permuted_subset_and_superset_of_classes_are_aligned_together():
 def test_numbers_of_any_type_are_one_class():
     proba = ask(Remote(np.array([False, True]), predict_proba=[[0.3, 0.7]]), [[0]])
     assert_allclose(proba, [[0.3, 0.7, 0]], atol=1e-7)
+
+
+def test_teachers_of_different_classes_distill_into_their_union(blobs):
+    X, y = blobs
+    low = SVC().fit(X[y < 2], y[y < 2])
+    high = GaussianNB().fit(X[y > 0], y[y > 0])
+    watch = Watch()
+    distiller = distill([low, high], X, np.full(90, -1), weighting=watch)
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert_array_equal(watch.proba[:, 0, 2], 0)
+    assert_array_equal(watch.proba[:, 1, 0], 0)
+    assert_allclose(watch.proba[:, 1, 1:], high.predict_proba(X), atol=1e-6)
+
+
+def test_class_that_no_teacher_knows_is_learned_from_labels_alone():
+    X, y = make_blobs(240, centers=[[-8, 0], [8, 0], [0, 12]], random_state=0)
+    X = X.astype(np.float32)
+    known = y < 2
+    teachers = [
+        KNeighborsClassifier().fit(X[known][:80], y[known][:80]),
+        GaussianNB().fit(X[known][:80], y[known][:80]),
+    ]
+    partly = np.where(known & (np.arange(240) % 4 > 0), -1, y)
+    net = small_net(max_epochs=30, lr=0.1, batch_size=16)
+    distiller = distill(teachers, X[:200], partly[:200], student=net)
+    assert_array_equal(distiller.classes_, [0, 1, 2])
+    assert_array_equal(distiller.predict(X[200:]), y[200:])
 
 
 # --- Through the distiller, fitted --------------------------------------------------
