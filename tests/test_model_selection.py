@@ -40,13 +40,10 @@ from sklearn.model_selection import (
     validation_curve,
 )
 from sklearn.naive_bayes import GaussianNB
-from skorch import NeuralNetClassifier
-from torch import nn
-from torch.optim import Adam
 
 from sk_ekd import EnsembleDistiller
 from sk_ekd.model_selection import SemiSupervisedSplit
-from sk_ekd.students import MLP
+from tests.worlds import make_distiller, make_net
 
 N = 120
 LABELED = np.arange(N) % 3 == 0  # 40 rows
@@ -397,18 +394,10 @@ def test_searches_hear_of_too_few_labels_before_the_first_fit():
 # scikit-learn's tools
 
 
-def make_distiller(**params):
-    net = NeuralNetClassifier(
-        MLP,
-        criterion=nn.CrossEntropyLoss,
-        module__hidden=(8,),
-        max_epochs=5,
-        lr=0.05,
-        batch_size=32,
-        optimizer=Adam,
-        verbose=0,
-    )
-    return EnsembleDistiller([GaussianNB()], net, cv=2, random_state=0, **params)
+def make_refitting(**params):
+    """Return a distiller that fits its one teacher in every fit."""
+    net = make_net(module__hidden=(8,), lr=0.05, batch_size=32)
+    return make_distiller([GaussianNB()], net, cv=2, **params)
 
 
 GRID = {"alpha": [0.2, 0.8], "student__lr": [0.001, 0.05]}
@@ -416,7 +405,7 @@ GRID = {"alpha": [0.2, 0.8], "student__lr": [0.001, 0.05]}
 
 def score(y, scoring="accuracy", cv=3, **params):
     return cross_val_score(
-        make_distiller(),
+        make_refitting(),
         X,
         y,
         cv=SemiSupervisedSplit(cv),
@@ -428,7 +417,7 @@ def score(y, scoring="accuracy", cv=3, **params):
 
 def test_a_plain_split_takes_unlabeled_rows_for_errors():
     found = cross_validate(
-        make_distiller(),
+        make_refitting(),
         X,
         Y,
         cv=StratifiedKFold(3),
@@ -470,7 +459,7 @@ def test_every_scorer_that_applies_gives_the_value_computed_by_hand(n_classes, n
         *scorers
     }
     found = cross_validate(
-        make_distiller(),
+        make_refitting(),
         X,
         y,
         cv=SemiSupervisedSplit(2),
@@ -502,7 +491,7 @@ def test_numbers_as_objects_are_of_an_unknown_type_to_scorers_but_the_default(y)
 
 @by_name(SPLITTERS)
 def test_every_splitter_scores_a_distiller(cv):
-    class_prior = EnsembleDistiller([GaussianNB()], make_distiller().student, cv=2)
+    class_prior = EnsembleDistiller([GaussianNB()], make_refitting().student, cv=2)
     scores = cross_val_score(
         class_prior,
         X,
@@ -517,7 +506,7 @@ def test_every_splitter_scores_a_distiller(cv):
 
 def search(cls, cv=3, y=Y, grid=GRID, **params):
     return cls(
-        make_distiller(),
+        make_refitting(),
         grid,
         cv=SemiSupervisedSplit(cv),
         scoring="accuracy",
@@ -557,7 +546,7 @@ def test_grid_search_scores_what_a_loop_by_hand_scores():
         scores = [
             accuracy_score(
                 TRUTH[test],
-                make_distiller(alpha=alpha).fit(X[train], Y[train]).predict(X[test]),
+                make_refitting(alpha=alpha).fit(X[train], Y[train]).predict(X[test]),
             )
             for train, test in splits(3)
         ]
@@ -574,7 +563,7 @@ def test_a_cloned_search_splits_alike():
 
 def test_nested_cross_validation():
     inner = GridSearchCV(
-        make_distiller(), {"alpha": [0.2, 0.8]}, cv=SemiSupervisedSplit(2)
+        make_refitting(), {"alpha": [0.2, 0.8]}, cv=SemiSupervisedSplit(2)
     )
     scores = cross_val_score(
         inner, X, Y, cv=SemiSupervisedSplit(2), scoring="accuracy", error_score="raise"
@@ -625,8 +614,8 @@ def test_halving_over_rows_needs_min_resources_where_y_cannot_be_sorted():
 
 def test_train_scores_count_unlabeled_rows_as_errors_but_by_default():
     params = {"cv": SemiSupervisedSplit(3), "return_train_score": True}
-    accuracy = cross_validate(make_distiller(), X, Y, scoring="accuracy", **params)
-    default = cross_validate(make_distiller(), X, Y, **params)
+    accuracy = cross_validate(make_refitting(), X, Y, scoring="accuracy", **params)
+    default = cross_validate(make_refitting(), X, Y, **params)
     assert_array_equal(accuracy["test_score"], default["test_score"])
     assert accuracy["train_score"].max() < 0.4  # the share of labeled rows
     assert default["train_score"].min() > 0.6
@@ -634,17 +623,17 @@ def test_train_scores_count_unlabeled_rows_as_errors_but_by_default():
 
 def test_cross_val_predict_needs_every_row_labeled():
     cv = SemiSupervisedSplit(2)
-    proba = cross_val_predict(make_distiller(), X, TRUTH, cv=cv, method="predict_proba")
+    proba = cross_val_predict(make_refitting(), X, TRUTH, cv=cv, method="predict_proba")
     train, test = next(cv.split(X, TRUTH))
-    student = make_distiller().fit(X[train], TRUTH[train])
+    student = make_refitting().fit(X[train], TRUTH[train])
     assert_allclose(proba[test], student.predict_proba(X[test]))
     with pytest.raises(ValueError, match="only works for partitions"):
-        cross_val_predict(make_distiller(), X, Y, cv=cv)
+        cross_val_predict(make_refitting(), X, Y, cv=cv)
 
 
 def test_out_of_fold_predictions_of_the_labeled_rows():
     found = cross_validate(
-        make_distiller(),
+        make_refitting(),
         X,
         Y,
         cv=SemiSupervisedSplit(3),
@@ -661,7 +650,7 @@ def test_out_of_fold_predictions_of_the_labeled_rows():
 def test_learning_and_validation_curves():
     params = {"cv": SemiSupervisedSplit(3), "scoring": "accuracy"}
     sizes, _, scores = learning_curve(
-        make_distiller(),
+        make_refitting(),
         X,
         Y,
         train_sizes=[0.5, 1.0],
@@ -673,7 +662,7 @@ def test_learning_and_validation_curves():
     assert sizes[-1] == len(splits(3)[0][0])  # labeled and unlabeled rows
     assert scores.shape == (2, 3)
     _, scores = validation_curve(
-        make_distiller(),
+        make_refitting(),
         X,
         Y,
         param_name="alpha",
@@ -683,7 +672,7 @@ def test_learning_and_validation_curves():
     )
     assert scores.min() > 0.5
     value, permuted, _ = permutation_test_score(
-        make_distiller(), X, Y, n_permutations=3, random_state=0, **params
+        make_refitting(), X, Y, n_permutations=3, random_state=0, **params
     )
     assert value > permuted.max()
 
@@ -693,7 +682,7 @@ def test_groups_reach_the_wrapped_splitter(routing):
     with sklearn.config_context(enable_metadata_routing=routing):
         passed = {"params": {"groups": GROUPS}} if routing else {"groups": GROUPS}
         found = cross_validate(
-            make_distiller(),
+            make_refitting(),
             X,
             Y,
             cv=SemiSupervisedSplit(LeaveOneGroupOut()),
@@ -701,7 +690,7 @@ def test_groups_reach_the_wrapped_splitter(routing):
             **passed,
         )
         searched = GridSearchCV(
-            make_distiller(),
+            make_refitting(),
             {"alpha": [0.2]},
             cv=SemiSupervisedSplit(LeaveOneGroupOut()),
             error_score="raise",
@@ -726,7 +715,7 @@ def test_grouped_splitter_without_groups_says_so():
 def test_optuna_search(cv, y):
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     found = OptunaSearchCV(
-        make_distiller(),
+        make_refitting(),
         {
             "alpha": optuna.distributions.FloatDistribution(0.1, 0.9),
             "student__lr": optuna.distributions.FloatDistribution(1e-3, 0.1, log=True),
@@ -738,7 +727,7 @@ def test_optuna_search(cv, y):
         error_score="raise",
     ).fit(X, y, groups=groups_for(cv))
     by_hand = cross_val_score(
-        make_distiller().set_params(**found.best_params_),
+        make_refitting().set_params(**found.best_params_),
         X,
         y,
         groups=groups_for(cv),

@@ -1,5 +1,7 @@
 """The pools of the teachers: by hand, by property, and what they refuse."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,11 +10,17 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
+from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
 from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, _loss_and_gradient
+from sk_ekd.weighting import Rows, UnifiedWeighting
+from tests.worlds import make_net
 
 
 def make_teachers(n_samples=400, skills=(2.0, 1.0, 0.5), n_classes=4, seed=0):
@@ -35,7 +43,7 @@ def log_loss(proba, y):
     return -np.log(proba[np.arange(len(y)), y]).mean()
 
 
-# --- The fit --------------------------------------------------------------------------
+# --- The fit ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n_classes", [2, 5, 150])
@@ -163,7 +171,7 @@ def test_same_rows_same_pool():
     assert_array_equal(first.temperature_, second.temperature_)
 
 
-# --- Sample weights -------------------------------------------------------------------
+# --- Sample weights -----------------------------------------------------------------
 
 
 def test_sample_weight_counts_like_repeated_rows():
@@ -192,7 +200,7 @@ def test_row_of_weight_zero_is_not_in_the_fit():
     assert_allclose(zeroed.temperature_, without.temperature_, rtol=1e-6)
 
 
-# --- The pool -------------------------------------------------------------------------
+# --- The pool -----------------------------------------------------------------------
 
 
 def test_transform_softens_each_teacher_by_hand():
@@ -281,7 +289,7 @@ def test_pool_does_not_write_to_its_rows():
     assert_array_equal(y, before[1])
 
 
-# --- Bad input ------------------------------------------------------------------------
+# --- Bad input ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -341,3 +349,164 @@ def test_teachers_that_answer_zero_and_one_find_the_deeper_valley():
     proba, y = np.stack(proba, axis=1).astype(np.float32), y[1000:]
     pool = CalibratedPool().fit(proba[:1000], y[:1000])
     assert log_loss(pool.predict_proba(proba[1000:]), y[1000:]) < 0.73
+
+
+# --- Through the distiller ----------------------------------------------------------
+
+
+def test_calibrated_pool_is_fitted_to_the_labeled_answers(world):
+    known = world.y >= 0
+    answers = ask_teachers(world.teachers, world.X)
+    expected = CalibratedPool().fit(answers[known], world.y[known])
+    distiller = world.distill(pooling="calibrated")
+    assert_array_equal(distiller.pool_.weight_, expected.weight_)
+    assert_array_equal(distiller.pool_.temperature_, expected.temperature_)
+
+
+def test_calibrated_pool_is_fitted_out_of_fold(world):
+    unfitted = [clone(teacher) for teacher in world.teachers]
+    known, how = world.y >= 0, {"cv": 3, "random_state": 0}
+    answers = ask_teachers(unfitted, world.X, world.y, **how)
+    expected = CalibratedPool().fit(answers[known], world.y[known])
+    distiller = world.distill(teachers=unfitted, pooling="calibrated", cv=3)
+    assert_array_equal(distiller.pool_.weight_, expected.weight_)
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+def test_given_answers_are_pooled_like_asked_ones(world, cv):
+    teachers = world.teachers if cv == "prefit" else list(map(clone, world.teachers))
+    options = {"pooling": "calibrated", "cv": cv, "teachers": teachers}
+    asked = world.distill(**options)
+    answers = ask_teachers(teachers, world.X, world.y, cv=cv, random_state=0)
+    given = EnsembleDistiller(student=make_net(), random_state=0, **options)
+    given.fit(world.X, world.y, teacher_proba=answers)
+    assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Keep what the students are given to learn from."""
+    rows = []
+    fit_student = _distiller.fit_student
+
+    def keep(student, train, *args, **kwargs):
+        rows.append(train)
+        return fit_student(student, train, *args, **kwargs)
+
+    monkeypatch.setattr(_distiller, "fit_student", keep)
+    return rows
+
+
+def test_targets_are_the_pool_and_rows_weigh_as_before(world, kept):
+    distiller = world.distill(pooling="calibrated", weighting="uniform")
+    answers = ask_teachers(world.teachers, world.X)
+    assert_allclose(kept[0][1].mix, distiller.pool_.predict_proba(answers), atol=1e-6)
+    assert_allclose(distiller.row_weight_, 1)
+    assert_allclose(distiller.teacher_weight_.sum(axis=1), 1)
+    world.distill(pooling="calibrated")
+    plain = world.distill()
+    answers = Rows(world.X, world.y, distiller.pool_.transform(answers))
+    weight = UnifiedWeighting()(answers)[world.y >= 0].sum(axis=1)
+    assert_allclose(kept[1][1].mix_weight[world.y >= 0], weight)
+    assert isinstance(plain.pool_, MeanPool)
+
+
+def test_pool_with_an_infinite_pull_is_the_mean(world):
+    pooled = world.distill(pooling=CalibratedPool(ridge=1e12))
+    assert_allclose(
+        pooled.predict_proba(world.X), world.distill().predict_proba(world.X), atol=1e-4
+    )
+
+
+def test_default_calibrates_answers_out_of_fold_only(world):
+    unfitted = [clone(teacher) for teacher in world.teachers]
+    frozen = FrozenEstimator(world.teachers[0])
+    assert isinstance(world.distill(teachers=unfitted, cv=3).pool_, CalibratedPool)
+    assert isinstance(world.distill().pool_, MeanPool)
+    mixed = world.distill(teachers=[frozen, *unfitted], cv=3)
+    assert isinstance(mixed.pool_, MeanPool)
+
+
+def test_folds_that_lack_a_class_leave_the_default_pool_at_the_mean(world):
+    # else labels that no fold has seen drive the temperatures to their bound
+    first = [np.flatnonzero(world.truth == c)[:20] for c in range(3)]  # a fold each
+    labeled = np.concatenate(first)
+    order = np.concatenate([labeled, np.setdiff1d(np.arange(400), labeled)])
+    X, y = world.X[order], np.where(np.arange(400) < 60, world.truth[order], -1)
+    teachers = [GaussianNB(), DecisionTreeClassifier(random_state=0)]
+    with pytest.warns(UserWarning, match=r"no teacher .* class.*stratified"):
+        found = world.distill(X=X, y=y, teachers=teachers, cv=KFold(3))
+    assert isinstance(found.pool_, MeanPool)
+    with pytest.warns(UserWarning, match=r"no teacher .* class.*stratified"):
+        forced = world.distill(
+            X=X, y=y, teachers=teachers, cv=KFold(3), pooling="calibrated"
+        )
+    assert isinstance(forced.pool_, CalibratedPool)
+
+
+def test_one_class_that_no_fold_has_seen_among_many_rows_does_not_matter(world):
+    y = np.where(world.truth == 2, -1, world.truth)
+    y[np.flatnonzero(world.truth == 2)[0]] = 2  # one row of more than two hundred
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        found = world.distill(y=y, teachers=[GaussianNB()], cv=3)
+    assert isinstance(found.pool_, CalibratedPool)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_given_answers_that_are_all_but_perfect_are_warned_of(world, named):
+    tree = DecisionTreeClassifier(random_state=0)
+    answers = ask_teachers([clone(tree).fit(world.X, world.truth)], world.X)
+    distiller = EnsembleDistiller([tree] if named else None, make_net(), cv=3)
+    with pytest.warns(UserWarning, match=r"pool was fitted.*: 1\.0"):
+        distiller.fit(world.X, world.y, teacher_proba=answers)
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+def test_default_pool_without_labels_is_the_mean(world, cv):
+    answers = ask_teachers(world.teachers, world.X)
+    distiller = EnsembleDistiller(None, make_net(), cv=cv, classes=[0, 1, 2])
+    distiller.fit(world.X, np.full(len(world.X), -1), teacher_proba=answers)
+    assert isinstance(distiller.pool_, MeanPool)
+
+
+def test_calibrated_pool_without_labels_is_an_error(world):
+    with pytest.raises(ValueError, match="needs labeled rows"):
+        world.distill(y=np.full(len(world.y), -1), pooling="calibrated")
+
+
+def test_pool_on_rows_that_a_teacher_has_seen_is_warned_of(world):
+    teachers = [*world.teachers, DecisionTreeClassifier(random_state=0)]
+    teachers[-1].fit(world.X, world.truth)
+    with pytest.warns(UserWarning, match=r"'decisiontreeclassifier': 1.0.* no teacher"):
+        world.distill(teachers=teachers, pooling="calibrated")
+
+
+def test_pool_on_rows_that_a_frozen_teacher_has_seen_is_warned_of(world):
+    seen = DecisionTreeClassifier(random_state=0).fit(world.X, world.truth)
+    teachers = [FrozenEstimator(seen), GaussianNB()]
+    with pytest.warns(UserWarning, match=r"'frozenestimator': 1.0"):
+        world.distill(teachers=teachers, cv=3, pooling="calibrated")
+
+
+def test_class_of_a_pool_is_an_error(world):
+    with pytest.raises(TypeError, match=r"write CalibratedPool\(\)"):
+        world.distill(pooling=CalibratedPool)
+
+
+def test_rows_without_weight_that_come_back_have_the_target_of_the_pool(world, kept):
+    nothing = UnifiedWeighting(unlabeled=lambda proba: np.zeros(len(proba)))
+    distiller = world.distill(pooling="calibrated", weighting=nothing)
+    unlabeled = world.y < 0
+    assert_allclose(distiller.row_weight_[unlabeled], 1)
+    answers = ask_teachers(world.teachers, world.X)
+    expected = distiller.pool_.predict_proba(answers)[unlabeled]
+    assert_allclose(kept[0][1].mix[unlabeled], expected, atol=1e-6)
+
+
+def test_later_chunks_have_the_pool_of_the_first(world):
+    distiller = EnsembleDistiller(world.teachers, make_net(), pooling="calibrated")
+    distiller.partial_fit(world.X[:200], world.y[:200])
+    pool = distiller.pool_
+    distiller.partial_fit(world.X[200:], np.full(200, -1))
+    assert distiller.pool_ is pool

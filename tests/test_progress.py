@@ -1,4 +1,4 @@
-"""Long work can be followed, and stopped, by scikit-learn's callbacks."""
+"""Long work can be followed: by printed lines, or by scikit-learn's callbacks."""
 
 import subprocess
 import sys
@@ -11,15 +11,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch import NeuralNetClassifier
-from torch import nn
 
-from sk_ekd import EnsembleDistiller
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.model_selection import SemiSupervisedSplit
-from sk_ekd.students import MLP
 from sk_ekd.teachers import _predictions
-
-callback = pytest.importorskip("sklearn.callback", reason="scikit-learn >= 1.9 only")
+from tests.worlds import make_net
 
 N, EPOCHS = 90, 4
 
@@ -58,10 +54,13 @@ X, truth = make_classification(N, flip_y=0.2, random_state=0)
 y = np.where(np.arange(N) % 3, -1, truth)
 
 
-def make_distiller(student=None, **params):
-    net = NeuralNetClassifier(
-        MLP, criterion=nn.CrossEntropyLoss, max_epochs=EPOCHS, verbose=0
-    )
+@pytest.fixture
+def callback():
+    return pytest.importorskip("sklearn.callback", reason="scikit-learn >= 1.9 only")
+
+
+def make_followed(student=None, **params):
+    net = make_net(max_epochs=EPOCHS)
     return EnsembleDistiller(
         [GaussianNB().fit(X[::2], truth[::2])],
         make_pipeline(StandardScaler(), net) if student is None else student,
@@ -70,10 +69,11 @@ def make_distiller(student=None, **params):
     )
 
 
+@pytest.mark.usefixtures("callback")
 def test_blocks_and_epochs_are_tasks_of_the_fit(monkeypatch):
     monkeypatch.setattr(_predictions, "BLOCK_VALUES", 2 * 40)
     log = Log()
-    make_distiller().set_callbacks(log).fit(X, y)
+    make_followed().set_callbacks(log).fit(X, y)
     assert log.names() == [
         "fit teachers",
         *["block of rows"] * 3,
@@ -85,45 +85,49 @@ def test_blocks_and_epochs_are_tasks_of_the_fit(monkeypatch):
     assert sorted(log.begun) == sorted(log.ended)
 
 
+@pytest.mark.usefixtures("callback")
 def test_following_changes_nothing():
-    followed = make_distiller().set_callbacks(Log()).fit(X, y)
+    followed = make_followed().set_callbacks(Log()).fit(X, y)
     assert_array_equal(
-        followed.predict_proba(X), make_distiller().fit(X, y).predict_proba(X)
+        followed.predict_proba(X), make_followed().fit(X, y).predict_proba(X)
     )
 
 
+@pytest.mark.usefixtures("callback")
 def test_callback_can_stop_the_training():
     log = Log(stop_after=2)
-    distiller = make_distiller().set_callbacks(log).fit(X, y)
+    distiller = make_followed().set_callbacks(log).fit(X, y)
     assert len(distiller.history_) == 2
     assert log.names()[-2:] == ["train student", "fit"]
 
 
+@pytest.mark.usefixtures("callback")
 def test_bars_of_fits_nest_under_those_of_a_search():
     log = Log()
     grid = {"alpha": [0.2, 0.8]}
-    search = GridSearchCV(make_distiller(), grid, cv=SemiSupervisedSplit(3))
+    search = GridSearchCV(make_followed(), grid, cv=SemiSupervisedSplit(3))
     search.set_callbacks(log).fit(X, y)
     assert log.names().count("epoch") == (2 * 3 + 1) * EPOCHS
     assert ("GridSearchCV", "fit") in log.ended
 
 
-def test_progress_bar_is_drawn(capfd):
+def test_progress_bar_is_drawn(callback, capfd):
     pytest.importorskip("rich")
-    make_distiller().set_callbacks(callback.ProgressBar()).fit(X, y)
+    make_followed().set_callbacks(callback.ProgressBar()).fit(X, y)
     shown = capfd.readouterr().out
     assert "EnsembleDistiller" in shown
     assert "train student" in shown
 
 
-def test_labeled_rows_can_be_scored_after_each_epoch():
+def test_labeled_rows_can_be_scored_after_each_epoch(callback):
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    distiller = make_distiller().set_callbacks(monitor).fit(X, y)
+    distiller = make_followed().set_callbacks(monitor).fit(X, y)
     scores = [entry["accuracy"] for entry in monitor.get_logs().data]
     assert len(scores) == EPOCHS
     assert scores[-1] == distiller.score(X, y)
 
 
+@pytest.mark.usefixtures("callback")
 def test_older_releases_do_without():
     code = (
         "import sys\n"
@@ -131,8 +135,8 @@ def test_older_releases_do_without():
         "from sklearn.datasets import load_iris\n"
         "from sklearn.naive_bayes import GaussianNB\n"
         "sys.modules['sklearn.callback'] = None\n"
-        "from sk_ekd import EnsembleDistiller, _compat\n"
-        "assert not hasattr(_compat.CallbackSupportMixin, 'set_callbacks')\n"
+        "from sk_ekd import EnsembleDistiller\n"
+        "assert not hasattr(EnsembleDistiller, 'set_callbacks')\n"
         "X, y = load_iris(return_X_y=True)\n"
         "distiller = EnsembleDistiller([GaussianNB()], cv=3).fit(X, y)\n"
         "print(distiller.score(X, y) > 0.9)\n"
@@ -141,3 +145,17 @@ def test_older_releases_do_without():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert run.stdout == "True\n", run.stderr
+
+
+def test_progress_is_printed_on_demand(trio, capsys, monkeypatch):
+    X, y, _, teachers = trio
+    monkeypatch.setattr(_predictions, "BLOCK_VALUES", 9 * 100)
+    ask_teachers(teachers, X, y)
+    assert capsys.readouterr().out == ""
+    ask_teachers(teachers, X, y, verbose=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" in ")[0] for line in lines] == [
+        "teachers predicted 100 of 240 rows",
+        "teachers predicted 200 of 240 rows",
+        "teachers predicted 240 of 240 rows",
+    ]

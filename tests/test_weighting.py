@@ -5,15 +5,17 @@ from math import log
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.utils._param_validation import InvalidParameterError
 
-from sk_ekd import UnifiedWeighting
 from sk_ekd.weighting import (
     Rows,
+    UnifiedWeighting,
     disagreement,
     ensemble_correctness,
     teacher_correctness,
     uniform,
 )
+from tests.errors import check_errors
 
 # two teachers, three classes
 ROW = np.array([[[0.7, 0.2, 0.1], [0.4, 0.5, 0.1]]])
@@ -178,3 +180,102 @@ def test_weighting_does_not_write_to_its_rows():
     UnifiedWeighting()(rows)
     assert_array_equal(rows.proba, before[0])
     assert_array_equal(rows.y, before[1])
+
+
+def test_weighting_cannot_write_to_the_teachers_answers(world):
+    def careless(rows):
+        np.log(rows.proba, out=rows.proba)
+
+    with pytest.raises(ValueError, match="read-only"):
+        world.distill(weighting=careless)
+
+
+# --- Errors -------------------------------------------------------------------------
+
+
+test_what_is_no_weighting_is_an_error = check_errors(
+    {
+        "weighting misspelled": (
+            lambda w: w.fit(weighting="unfied"),
+            InvalidParameterError,
+            "'weighting' parameter of EnsembleDistiller must be a str among",
+            "or a callable. Got 'unfied'",
+        ),
+        "weighting's class": (
+            lambda w: w.fit(weighting=UnifiedWeighting),
+            TypeError,
+            "`weighting` must be an instance, got the class UnifiedWeighting",
+            "write UnifiedWeighting()",
+        ),
+        "weight a misspelled": (
+            lambda w: w.fit(weighting=UnifiedWeighting(teacher="typo")),
+            ValueError,
+            "`teacher` of UnifiedWeighting must be a callable",
+            "one of ['correctness', 'uniform'], got 'typo'",
+        ),
+        "weight b takes no disagreement": (
+            lambda w: w.fit(weighting=UnifiedWeighting(labeled="disagreement")),
+            ValueError,
+            "`labeled` of UnifiedWeighting must be a callable",
+            "one of ['correctness', 'uniform'], got 'disagreement'",
+        ),
+        "weight c misspelled and no unlabeled row": (
+            lambda w: w.fit(weighting=UnifiedWeighting(unlabeled="typo"), y=w.y),
+            ValueError,
+            "`unlabeled` of UnifiedWeighting must be a callable",
+            "one of ['disagreement', 'uniform'], got 'typo'",
+        ),
+        "weight a not a string": (
+            lambda w: w.fit(weighting=UnifiedWeighting(teacher=["correctness"])),
+            ValueError,
+            "`teacher` of UnifiedWeighting must be a callable",
+            "one of ['correctness', 'uniform'], got ['correctness']",
+        ),
+        "weight b for each teacher": (
+            lambda w: w.fit(
+                weighting=UnifiedWeighting(labeled=lambda p, y: p[:, :, 0])
+            ),
+            ValueError,
+            "`labeled` of UnifiedWeighting must return an array of shape",
+            "(n_samples,), (30,) here, got (30, 2)",
+        ),
+        "weight a for each row only": (
+            lambda w: w.fit(
+                weighting=UnifiedWeighting(teacher=lambda p, y: p[:, 0, 0])
+            ),
+            ValueError,
+            "`teacher` of UnifiedWeighting must return an array of shape",
+            "(n_samples, n_teachers), (30, 2) here, got (30,)",
+        ),
+        "weights negative": (
+            lambda w: w.fit(weighting=lambda rows: -rows.proba[:, :, 0]),
+            ValueError,
+            "got float32 from -",
+            "weighting must return finite, non-negative numbers",
+        ),
+        "weights NaN": (
+            lambda w: w.fit(weighting=lambda rows: np.nan * rows.proba[:, :, 0]),
+            ValueError,
+            "got float32 from nan",
+            "weighting must return finite, non-negative numbers",
+        ),
+        "weights text": (
+            lambda w: w.fit(weighting=lambda rows: np.full((len(rows.y), 2), "much")),
+            ValueError,
+            "got <U4",
+            "weighting must return finite, non-negative numbers",
+        ),
+        "weights for each row only": (
+            lambda w: w.fit(weighting=lambda rows: np.ones(len(rows.y))),
+            ValueError,
+            "weighting must return an array of shape",
+            "(n_samples, n_teachers), (60, 2) here, got (60,)",
+        ),
+        "weights forgotten": (
+            lambda w: w.fit(weighting=lambda rows: None),
+            ValueError,
+            "weighting must return an array of shape",
+            "(n_samples, n_teachers), (60, 2) here, got ()",
+        ),
+    }
+)

@@ -214,7 +214,8 @@ def _borrowed(net, criterion):
         for name in BORROWED:
             vars(net).pop(name, None)
         vars(net).update(own)
-        net.criterion_ = own_fitted.to(net.device or "cpu")
+        if net.initialized_:
+            net.criterion_ = own_fitted.to(net.device or "cpu")
         if net.initialized_ and net.callbacks != "disable":
             net.callbacks_ = [
                 (name, callback)

@@ -21,6 +21,8 @@ from torch import nn
 from sk_ekd import EnsembleDistiller, _distiller
 from sk_ekd.students import MLP, default_student
 from sk_ekd.students._default import MAX_CATEGORIES
+from tests.errors import check_errors
+from tests.worlds import with_dates, with_value
 
 N = 120
 TEXT = np.array(["x", "y", "z"])
@@ -660,3 +662,56 @@ def test_same_seed_gives_the_same_student(numbers, y, quick):
     expected = once.predict_proba(numbers)
     assert_array_equal(again.predict_proba(numbers), expected)
     assert (other.predict_proba(numbers) != expected).any()
+
+
+# --- Errors -------------------------------------------------------------------------
+
+
+test_what_the_built_in_student_cannot_read_is_an_error = check_errors(
+    {
+        "3-D X": (
+            lambda w: w.fit_stub(student=None, X=w.X.reshape(60, 2, 2)),
+            ValueError,
+            "student=None takes tables, got an array with dim 3, shape (60, 2, 2)",
+            "pass a student that reads it",
+        ),
+        "strings": (
+            lambda w: w.fit_stub(student=None, X=["a text"] * 60),
+            ValueError,
+            "student=None takes tables: arrays, sparse matrices and DataFrames",
+            "student=make_pipeline(TfidfVectorizer(), net)",
+        ),
+        "series of strings": (
+            lambda w: w.fit_stub(student=None, X=pd.Series(["a text"] * 60)),
+            ValueError,
+            "got a list of strings or objects",
+            "student=make_pipeline(TfidfVectorizer(), net)",
+        ),
+        "dates": (
+            lambda w: w.fit_stub(student=None, X=with_dates(w.frame)),
+            ValueError,
+            "student=None cannot read columns of dates or durations, got ['day']",
+            "turn them into numbers",
+        ),
+        "array of dates": (
+            lambda w: w.fit_stub(
+                student=None, X=with_dates(w.frame)[["day"]].to_numpy()
+            ),
+            ValueError,
+            "student=None cannot read dates",
+            "turn them into numbers",
+        ),
+        "infinity": (
+            lambda w: w.fit_stub(student=None, X=with_value(w.X, np.inf)),
+            ValueError,
+            "X contains infinity",
+            "too large for dtype('float32')",
+        ),
+        "infinity in a frame": (
+            lambda w: w.fit_stub(student=None, X=w.frame.where(w.frame > 0, np.inf)),
+            ValueError,
+            "X contains infinity",
+            "too large for dtype('float32')",
+        ),
+    }
+)

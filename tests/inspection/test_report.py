@@ -26,8 +26,6 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
-from skorch import NeuralNetClassifier
-from torch import nn
 
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import (
@@ -37,19 +35,12 @@ from sk_ekd.inspection import (
     distillation_report,
     expected_calibration_error,
 )
-from sk_ekd.students import MLP
+from tests.worlds import make_net
 
 pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are right")
 
 QUALITY = ["accuracy", "balanced_accuracy", "log_loss", "roc_auc", "ece"]
 COST = ["us_per_row", "us_single", "bytes"]
-
-
-def make_net():
-    return NeuralNetClassifier(
-        MLP, criterion=nn.CrossEntropyLoss, module__hidden=(8,), max_epochs=3, lr=0.1,
-        verbose=0,
-    )  # fmt: skip
 
 
 class Recorder:

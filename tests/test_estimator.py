@@ -20,27 +20,31 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     PredefinedSplit,
+    ShuffleSplit,
     cross_val_predict,
     cross_val_score,
     permutation_test_score,
 )
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch import NeuralNetClassifier
-from torch import nn
-from torch.optim import Adam
 
-from sk_ekd import EnsembleDistiller, UnifiedWeighting
+from sk_ekd import EnsembleDistiller
 from sk_ekd.model_selection import SemiSupervisedSplit
-from sk_ekd.students import MLP
+from sk_ekd.pooling import CalibratedPool
+from sk_ekd.weighting import UnifiedWeighting
+from tests.errors import check_errors, check_warnings
+from tests.worlds import CountingNB, make_net
 
 MINIBATCHES = (
     "the student is trained on shuffled minibatches: a repeated row and a row of "
-    "weight two meet other rows; test_distiller.py tests both in full batches"
+    "weight two meet other rows; test_data.py tests both in full batches"
 )
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": MINIBATCHES,
@@ -50,16 +54,6 @@ MARK_IS_A_CLASS = {
     "check_classifiers_classes": "uses -1 as a class, which is the mark of an unknown "
     "label by default; passes with unlabeled_label=None",
 }
-
-
-def make_net(**params):
-    defaults = {"max_epochs": 3, "lr": 0.01, "optimizer": Adam, "verbose": 0}
-    return NeuralNetClassifier(
-        MLP,
-        criterion=nn.CrossEntropyLoss,
-        module__hidden=(16,),
-        **{**defaults, **params},
-    )
 
 
 def expected_failures(estimator):
@@ -85,21 +79,6 @@ def expected_failures(estimator):
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
-
-
-class CountingNB(GaussianNB):
-    """A teacher that counts its fits and the rows that it is asked for."""
-
-    fits = 0
-    rows = 0
-
-    def fit(self, X, y, sample_weight=None):
-        CountingNB.fits += 1
-        return super().fit(X, y, sample_weight)
-
-    def predict_proba(self, X):
-        CountingNB.rows += len(X)
-        return super().predict_proba(X)
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +211,7 @@ def test_teachers_passed_with_cv_are_never_fitted_themselves(data):
     assert hasattr(distiller.teachers_[0], "classes_")
 
 
-# --- Where scikit-learn takes -1 for a class ------------------------------------------
+# --- Where scikit-learn takes -1 for a class ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -304,3 +283,96 @@ def test_nested_parameters_are_listed(teachers):
     ).get_params()
     assert {"alpha", "student__lr", "student__module__hidden"} <= set(params)
     assert {"weighting__teacher", "weighting__unlabeled"} <= set(params)
+
+
+# --- Looking at it ------------------------------------------------------------------
+
+
+def test_html_shows_teachers_side_by_side_and_the_student_under_them(world):
+    student = make_net()
+    html = EnsembleDistiller(
+        [("bayes", GaussianNB()), ("svm", SVC())], student
+    )._repr_html_()
+    parts = ["EnsembleDistiller", "bayes", "svm", "student", "NeuralNetClassifier"]
+    body = html[html.index("sk-text-repr-fallback") :]
+    positions = [body.index(part) for part in parts]
+    assert positions[0] < min(positions[1:])
+    assert html.count("sk-parallel-item") >= 3
+
+
+@pytest.mark.parametrize("teachers", [None, "forest", [SVC], 3, []])
+def test_html_of_what_fit_would_refuse(teachers):
+    assert "EnsembleDistiller" in EnsembleDistiller(teachers)._repr_html_()
+
+
+def test_html_of_many_teachers_stays_short(world):
+    forest = RandomForestClassifier(40, max_depth=3).fit(world.X, world.truth)
+    html = world.distill(teachers=forest)._repr_html_()
+    assert html.count("sk-parallel-item") < 20
+    assert "38 more" in html
+    assert "DecisionTreeClassifier" in html
+    assert "<pre>Member" not in html
+
+
+def test_html_of_a_student_that_is_a_class():
+    assert (
+        "EnsembleDistiller"
+        in EnsembleDistiller([GaussianNB()], NeuralNetClassifier)._repr_html_()
+    )
+
+
+# --- Parameters ---------------------------------------------------------------------
+
+
+def test_parameters_are_stored_as_they_are(world):
+    net, weighting = make_net(), UnifiedWeighting()
+    distiller = EnsembleDistiller(world.teachers, net, weighting=weighting)
+    distiller.fit(world.X, world.y)
+    assert distiller.teachers is world.teachers
+    assert distiller.student is net
+    assert distiller.weighting is weighting
+
+
+def test_search_over_a_bare_teacher_leaves_it_as_it_was(world):
+    teacher = KNeighborsClassifier(5).fit(world.X, world.truth)
+    distiller = EnsembleDistiller(teacher, make_net())
+    assert not any(name.startswith("teachers__") for name in distiller.get_params())
+    with pytest.raises(ValueError, match="would change a teacher that is fitted"):
+        clone(distiller).set_params(teachers__n_neighbors=1)
+    assert teacher.n_neighbors == 5
+
+
+def test_parameters_of_the_pool_are_those_of_the_distiller(world):
+    distiller = EnsembleDistiller(world.teachers, pooling=CalibratedPool())
+    assert clone(distiller.set_params(pooling__ridge=3.0)).pooling.ridge == 3.0
+
+
+# --- Errors and warnings ------------------------------------------------------------
+
+
+test_parameter_of_a_fitted_teacher_is_an_error = check_errors(
+    {
+        "parameter of a fitted teacher": (
+            lambda w: w.distiller(teachers=w.teachers[0]).set_params(
+                teachers__var_smoothing=1
+            ),
+            ValueError,
+            "'teachers__var_smoothing' would change a teacher that is fitted",
+            "set `teachers`",
+        ),
+    }
+)
+
+
+test_mark_in_a_test_part_is_warned_of_once = check_warnings(
+    {
+        "unlabeled rows in a test part": (
+            lambda w: cross_val_score(
+                w.distiller(), w.X, w.partly, cv=ShuffleSplit(1, random_state=0)
+            ),
+            UserWarning,
+            "takes -1, the mark of an unknown label, for a class",
+            "SemiSupervisedSplit",
+        ),
+    }
+)

@@ -17,14 +17,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, UnifiedWeighting, ask_teachers
-from sk_ekd.students import MLP
 from sk_ekd.students import _net as _student
 from sk_ekd.students._epoch import MemoryRows
+from tests.worlds import Normed, make_distiller, make_net
 
 N, BATCH = 384, 32
 X, TRUTH = make_classification(
@@ -40,24 +39,14 @@ TEACHERS = [
 CHUNKS = [slice(0, 128), slice(128, 224), slice(224, 384)]  # whole batches
 
 
-def make_net(**params):
-    defaults = {
-        "module__hidden": (16,),
-        "module__dropout": 0.0,
-        "optimizer": torch.optim.Adam,
-        "lr": 0.01,
-        "batch_size": BATCH,
-        "max_epochs": 1,
-        "verbose": 0,
-    }
-    return NeuralNetClassifier(
-        MLP, criterion=nn.CrossEntropyLoss, **{**defaults, **params}
-    )
+def batch_net(**params):
+    """Return a net that makes the same step wherever a whole batch stands."""
+    defaults = {"module__dropout": 0.0, "batch_size": BATCH, "max_epochs": 1}
+    return make_net(**{**defaults, **params})
 
 
-def make_distiller(*, teachers=TEACHERS, student=None, **params):
-    student = make_net() if student is None else student
-    return EnsembleDistiller(teachers, student, **{"random_state": 0, **params})
+def make_chunkwise(*, teachers=TEACHERS, student=None, **params):
+    return make_distiller(teachers, student or batch_net(), **params)
 
 
 def train(distiller, X=X, y=Y, *, chunks=CHUNKS, **fit_params):
@@ -71,12 +60,12 @@ def train(distiller, X=X, y=Y, *, chunks=CHUNKS, **fit_params):
 
 
 @pytest.mark.parametrize(
-    "student", [make_net(), make_pipeline(StandardScaler(), make_net())]
+    "student", [batch_net(), make_pipeline(StandardScaler(), batch_net())]
 )
 @pytest.mark.parametrize("cv", ["prefit", 3])
 def test_one_chunk_is_a_fit_of_one_epoch(student, cv):
-    fitted = make_distiller(student=student, cv=cv).fit(X, Y)
-    chunked = make_distiller(student=student, cv=cv).partial_fit(X, Y)
+    fitted = make_chunkwise(student=student, cv=cv).fit(X, Y)
+    chunked = make_chunkwise(student=student, cv=cv).partial_fit(X, Y)
     assert_array_equal(chunked.predict_proba(X), fitted.predict_proba(X))
     for name in ("row_weight_", "teacher_weight_", "teacher_accuracy_", "classes_"):
         assert_array_equal(getattr(chunked, name), getattr(fitted, name))
@@ -87,10 +76,10 @@ def test_one_chunk_is_a_fit_of_one_epoch(student, cv):
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_chunks_are_the_batches_of_a_fit(epochs):
     # of rows whose weights no other rows change, in one order
-    net = make_net(iterator_train__shuffle=False, max_epochs=epochs)
+    net = batch_net(iterator_train__shuffle=False, max_epochs=epochs)
     weighting = UnifiedWeighting(unlabeled="uniform")
-    fitted = make_distiller(student=net, weighting=weighting).fit(X, Y)
-    chunked = make_distiller(student=net, weighting=weighting)
+    fitted = make_chunkwise(student=net, weighting=weighting).fit(X, Y)
+    chunked = make_chunkwise(student=net, weighting=weighting)
     for _ in range(epochs):
         train(chunked)
     assert_allclose(chunked.predict_proba(X), fitted.predict_proba(X), atol=1e-6)
@@ -99,15 +88,15 @@ def test_chunks_are_the_batches_of_a_fit(epochs):
 
 def test_given_answers_are_those_of_the_teachers():
     proba = ask_teachers(TEACHERS, X)
-    asked = train(make_distiller())
-    given = train(make_distiller(teachers=None), teacher_proba=proba)
+    asked = train(make_chunkwise())
+    given = train(make_chunkwise(teachers=None), teacher_proba=proba)
     assert_array_equal(given.predict_proba(X), asked.predict_proba(X))
 
 
 def test_same_seed_gives_the_same_student_to_the_bit():
-    one, other = (train(make_distiller()) for _ in range(2))
+    one, other = (train(make_chunkwise()) for _ in range(2))
     assert_array_equal(one.predict_proba(X), other.predict_proba(X))
-    seeded = train(make_distiller(random_state=1))
+    seeded = train(make_chunkwise(random_state=1))
     assert not np.array_equal(one.predict_proba(X), seeded.predict_proba(X))
 
 
@@ -120,12 +109,12 @@ def test_each_chunk_has_an_order_of_its_own(monkeypatch):
         return orders[-1]
 
     monkeypatch.setattr(torch, "randperm", keep)
-    train(make_distiller(), chunks=[slice(0, 128), slice(128, 256)])
+    train(make_chunkwise(), chunks=[slice(0, 128), slice(128, 256)])
     assert not torch.equal(*orders)
 
 
 def test_pickle_between_the_chunks_changes_nothing():
-    distiller = make_distiller().partial_fit(X[CHUNKS[0]], Y[CHUNKS[0]])
+    distiller = make_chunkwise().partial_fit(X[CHUNKS[0]], Y[CHUNKS[0]])
     resumed = pickle.loads(pickle.dumps(distiller))
     for one in (distiller, resumed):
         train(one, chunks=CHUNKS[1:])
@@ -134,7 +123,7 @@ def test_pickle_between_the_chunks_changes_nothing():
 
 def test_sample_weights_are_used_as_they_are():
     weight = np.full(N, 2.0)
-    plain, heavy = make_distiller(), make_distiller()
+    plain, heavy = make_chunkwise(), make_chunkwise()
     train(plain), train(heavy, sample_weight=weight)
     ratio = heavy.history_["train_loss"].iloc[0] / plain.history_["train_loss"].iloc[0]
     assert 1.5 < ratio < 2.5
@@ -149,7 +138,7 @@ def test_sample_weights_are_used_as_they_are():
 )
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_any_chunk_may_lack_labeled_or_unlabeled_rows(kinds, alpha):
-    distiller = make_distiller(alpha=alpha)
+    distiller = make_chunkwise(alpha=alpha)
     for kind in kinds:
         y = TRUTH if kind == "labeled" else np.full(N, -1)
         distiller.partial_fit(X[:64], y[:64])
@@ -158,7 +147,7 @@ def test_any_chunk_may_lack_labeled_or_unlabeled_rows(kinds, alpha):
 
 
 def test_chunk_may_hold_only_a_class_that_no_teacher_knows():
-    distiller = make_distiller()
+    distiller = make_chunkwise()
     distiller.partial_fit(X[:50], Y[:50], classes=[0, 1, 2, 3])
     with pytest.warns(UserWarning, match="fewer labeled rows than by chance"):
         distiller.partial_fit(X[:50], np.full(50, 3))
@@ -166,14 +155,14 @@ def test_chunk_may_hold_only_a_class_that_no_teacher_knows():
 
 
 def test_chunk_may_be_one_row():
-    distiller = make_distiller()
+    distiller = make_chunkwise()
     for i in range(3):
         distiller.partial_fit(X[[i]], Y[[i]])
     assert distiller.history_["train_loss"].notna().all()
 
 
 def test_class_of_weight_zero_may_fill_a_chunk():
-    distiller = make_distiller(class_weight={0: 0.0}, alpha=0.0)
+    distiller = make_chunkwise(class_weight={0: 0.0}, alpha=0.0)
     rows = np.flatnonzero(TRUTH == 0)
     distiller.partial_fit(X, TRUTH)
     before = distiller.predict_proba(X)
@@ -182,7 +171,7 @@ def test_class_of_weight_zero_may_fill_a_chunk():
 
 
 def test_learns_from_many_chunks():
-    distiller = make_distiller()
+    distiller = make_chunkwise()
     for _ in range(10):
         train(distiller)
     assert distiller.score(X, TRUTH) > 0.6  # a third by chance
@@ -195,11 +184,11 @@ def test_chunks_of_every_container():
     teachers = [
         GaussianNB().fit(pd.DataFrame(X_TEACHERS, columns=list("abcdef")), Y_TEACHERS)
     ]
-    distiller = make_distiller(teachers=teachers)
+    distiller = make_chunkwise(teachers=teachers)
     for chunk in CHUNKS:
         distiller.partial_fit(frame[chunk], pd.Series(Y[chunk]))
     assert_array_equal(distiller.feature_names_in_, list("abcdef"))
-    sparse = make_distiller(
+    sparse = make_chunkwise(
         teachers=[LogisticRegression().fit(csr_matrix(X_TEACHERS), Y_TEACHERS)]
     )
     train(sparse, csr_matrix(X))
@@ -220,13 +209,13 @@ def test_built_in_student_takes_categories_that_come_later():
 
 def test_members_of_a_bare_forest_answer_every_chunk():
     forest = RandomForestClassifier(5, random_state=0).fit(X_TEACHERS, Y_TEACHERS)
-    distiller = train(make_distiller(teachers=forest))
+    distiller = train(make_chunkwise(teachers=forest))
     assert distiller.teacher_weight_.shape[1] == 5
 
 
 def test_teachers_are_fitted_on_the_first_chunk_and_answer_the_others():
     unfitted = [LogisticRegression(), GaussianNB()]
-    distiller = make_distiller(teachers=unfitted, cv=3)
+    distiller = make_chunkwise(teachers=unfitted, cv=3)
     distiller.partial_fit(X[:200], Y[:200])
     fitted = distiller.teachers_
     assert fitted[0].classes_.tolist() == [0, 1, 2]
@@ -235,7 +224,7 @@ def test_teachers_are_fitted_on_the_first_chunk_and_answer_the_others():
 
 
 def test_given_answers_keep_the_teachers_of_the_first_chunk():
-    distiller = make_distiller(teachers=[LogisticRegression(), GaussianNB()], cv=3)
+    distiller = make_chunkwise(teachers=[LogisticRegression(), GaussianNB()], cv=3)
     distiller.partial_fit(X[:200], Y[:200])
     fitted = distiller.teachers_
     proba = ask_teachers(fitted, X[200:], classes=[0, 1, 2])
@@ -245,7 +234,7 @@ def test_given_answers_keep_the_teachers_of_the_first_chunk():
 
 
 def test_chunk_that_the_teachers_were_fitted_on_is_warned_of_once():
-    distiller = make_distiller(teachers=[DecisionTreeClassifier(random_state=0)], cv=3)
+    distiller = make_chunkwise(teachers=[DecisionTreeClassifier(random_state=0)], cv=3)
     distiller.partial_fit(X, Y)
     with pytest.warns(UserWarning, match="right on 100.0% of the labeled rows"):
         distiller.partial_fit(X, Y)
@@ -255,7 +244,7 @@ def test_chunk_that_the_teachers_were_fitted_on_is_warned_of_once():
 
 
 def test_parameters_that_each_call_reads_anew():
-    one, other = (train(make_distiller(), chunks=CHUNKS[:1]) for _ in range(2))
+    one, other = (train(make_chunkwise(), chunks=CHUNKS[:1]) for _ in range(2))
     other.set_params(alpha=0.9, temperature=2.0, weighting="uniform")
     for distiller in (one, other):
         train(distiller, chunks=CHUNKS[1:])
@@ -266,7 +255,7 @@ def test_parameters_that_each_call_reads_anew():
 
 
 def test_goes_on_after_fit():
-    distiller = make_distiller(student=make_net(max_epochs=4)).fit(X, Y)
+    distiller = make_chunkwise(student=batch_net(max_epochs=4)).fit(X, Y)
     student, before = distiller.student_, distiller.predict_proba(X)
     distiller.partial_fit(X[:100], Y[:100])
     assert distiller.student_ is student
@@ -275,30 +264,30 @@ def test_goes_on_after_fit():
 
 
 def test_fit_starts_anew():
-    distiller = train(make_distiller()).fit(X, Y)
+    distiller = train(make_chunkwise()).fit(X, Y)
     assert_array_equal(
-        distiller.predict_proba(X), make_distiller().fit(X, Y).predict_proba(X)
+        distiller.predict_proba(X), make_chunkwise().fit(X, Y).predict_proba(X)
     )
     assert len(distiller.history_) == 1
 
 
 def test_clone_starts_anew():
-    distiller = train(make_distiller())
+    distiller = train(make_chunkwise())
     twin = train(clone(distiller))
     assert_array_equal(twin.predict_proba(X), distiller.predict_proba(X))
 
 
 def test_arguments_are_left_as_they_are():
-    net = make_net()
+    net = batch_net()
     state = torch.get_rng_state()
-    distiller = train(make_distiller(student=net))
+    distiller = train(make_chunkwise(student=net))
     assert torch.equal(torch.get_rng_state(), state)
     assert distiller.student is net
     assert not net.initialized_
 
 
 def test_memory_of_the_history_does_not_grow():
-    distiller = train(make_distiller())
+    distiller = train(make_chunkwise())
     assert not any(epoch["batches"] for epoch in distiller.student_.history)
 
 
@@ -311,7 +300,7 @@ class Interrupt(Callback):
 
 
 def test_training_that_breaks_off_leaves_the_student_usable():
-    distiller = make_distiller(student=make_net(callbacks=[Interrupt]))
+    distiller = make_chunkwise(student=batch_net(callbacks=[Interrupt]))
     distiller.partial_fit(X, Y)
     before = distiller.predict_proba(X)
     Interrupt.armed = True
@@ -331,7 +320,7 @@ def test_interrupted_epoch_leaves_no_row_in_the_history():
             if len(net.history[-1]["batches"]) == Stop.at:
                 raise KeyboardInterrupt
 
-    distiller = make_distiller(student=make_net(callbacks=[Stop]))
+    distiller = make_chunkwise(student=batch_net(callbacks=[Stop]))
     distiller.partial_fit(X, Y)
     Stop.at = 2
     with pytest.raises(KeyboardInterrupt):
@@ -345,19 +334,19 @@ def test_interrupted_epoch_leaves_no_row_in_the_history():
 
 
 def test_label_that_comes_too_late_is_an_error():
-    distiller = make_distiller().partial_fit(X[:50], Y[:50])
+    distiller = make_chunkwise().partial_fit(X[:50], Y[:50])
     with pytest.raises(ValueError, match=r"must name all classes .* without \[7\]"):
         distiller.partial_fit(X[:50], np.full(50, 7))
 
 
 def test_other_classes_are_an_error():
-    distiller = make_distiller().partial_fit(X[:50], Y[:50])
+    distiller = make_chunkwise().partial_fit(X[:50], Y[:50])
     with pytest.raises(ValueError, match=r"the same in every call .* \[0, 1\] after"):
         distiller.partial_fit(X[:50], Y[:50], classes=[0, 1])
 
 
 def test_other_columns_are_an_error():
-    distiller = make_distiller().partial_fit(X[:50], Y[:50])
+    distiller = make_chunkwise().partial_fit(X[:50], Y[:50])
     with pytest.raises(ValueError, match="5 features, but EnsembleDistiller is expect"):
         distiller.partial_fit(X[:50, :5], Y[:50])
 
@@ -371,12 +360,12 @@ def test_other_columns_are_an_error():
 )
 def test_what_needs_all_rows_is_an_error(params, message):
     with pytest.raises(ValueError, match=message):
-        make_distiller(**params).partial_fit(X, Y)
+        make_chunkwise(**params).partial_fit(X, Y)
 
 
 def test_unfitted_teachers_need_answers_in_every_call():
     proba = ask_teachers(TEACHERS, X)
-    distiller = make_distiller(teachers=[GaussianNB()], cv=3)
+    distiller = make_chunkwise(teachers=[GaussianNB()], cv=3)
     distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
     distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
     with pytest.raises(ValueError, match="pass it in every call"):
@@ -385,7 +374,7 @@ def test_unfitted_teachers_need_answers_in_every_call():
 
 @pytest.mark.parametrize("pooling", ["mean", "calibrated"])
 def test_other_teachers_are_an_error(pooling):
-    distiller = make_distiller(pooling=pooling).partial_fit(X, Y)
+    distiller = make_chunkwise(pooling=pooling).partial_fit(X, Y)
     distiller.set_params(teachers=TEACHERS[::-1])
     with pytest.raises(ValueError, match="same order, in every call of partial_fit"):
         distiller.partial_fit(X, Y)
@@ -393,29 +382,23 @@ def test_other_teachers_are_an_error(pooling):
 
 def test_other_number_of_answers_is_an_error():
     proba = ask_teachers(TEACHERS, X)
-    distiller = make_distiller(teachers=None).partial_fit(X, Y, teacher_proba=proba)
+    distiller = make_chunkwise(teachers=None).partial_fit(X, Y, teacher_proba=proba)
     with pytest.raises(ValueError, match=r"got \['teacher-1'\] after"):
         distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
 
 
 def test_weight_beyond_float32_is_an_error():
     with pytest.raises(ValueError, match=r"`sample_weight` must be at most 3.4e\+38"):
-        make_distiller().partial_fit(X, Y, sample_weight=np.full(N, 1e39))
+        make_chunkwise().partial_fit(X, Y, sample_weight=np.full(N, 1e39))
 
 
 def test_batch_norm_of_one_row_is_an_error_with_a_cure():
-    class Normed(nn.Sequential):
-        def __init__(self, in_features, out_features):
-            layers = nn.Linear(in_features, 4), nn.BatchNorm1d(4)
-            super().__init__(*layers, nn.Linear(4, out_features))
-
-    net = NeuralNetClassifier(Normed, criterion=nn.CrossEntropyLoss, verbose=0)
     with pytest.raises(ValueError, match="iterator_train__drop_last=True"):
-        make_distiller(student=net).partial_fit(X[:1], Y[:1])
+        make_chunkwise(student=make_net(Normed)).partial_fit(X[:1], Y[:1])
 
 
 def test_failed_first_call_leaves_it_unfitted():
-    distiller = make_distiller()
+    distiller = make_chunkwise()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         distiller.partial_fit(X, Y[:-1])
     assert not hasattr(distiller, "student_")
@@ -434,16 +417,16 @@ def on_disk(request, tmp_path):
 
 def test_memmap_gives_the_student_of_the_array(on_disk):
     memmap, rows = on_disk
-    from_disk = make_distiller().fit(memmap, Y)
-    in_memory = make_distiller().fit(rows, Y)
+    from_disk = make_chunkwise().fit(memmap, Y)
+    in_memory = make_chunkwise().fit(rows, Y)
     assert_array_equal(from_disk.predict_proba(memmap), in_memory.predict_proba(rows))
 
 
 def test_memmap_gives_the_same_with_a_loader(on_disk):
     memmap, rows = on_disk
-    net = make_net(iterator_train__num_workers=0, iterator_train__shuffle=False)
-    from_disk = make_distiller(student=net).fit(memmap, Y)
-    in_memory = make_distiller(student=net).fit(rows, Y)
+    net = batch_net(iterator_train__num_workers=0, iterator_train__shuffle=False)
+    from_disk = make_chunkwise(student=net).fit(memmap, Y)
+    in_memory = make_chunkwise(student=net).fit(rows, Y)
     assert_allclose(
         from_disk.predict_proba(rows), in_memory.predict_proba(rows), atol=1e-6
     )
@@ -459,7 +442,7 @@ def test_memmap_stays_on_disk(on_disk, monkeypatch):
         kept.append(self.X)
 
     monkeypatch.setattr(MemoryRows, "__init__", keep)
-    make_distiller().fit(memmap, Y)
+    make_chunkwise().fit(memmap, Y)
     assert np.shares_memory(kept[0], memmap)
 
 
@@ -471,7 +454,7 @@ def test_memmap_with_strange_values_is_an_error(strange, tmp_path):
     memmap = np.load(tmp_path / "X.npy", mmap_mode="r")
     proba = ask_teachers(TEACHERS, X)
     with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
-        make_distiller(teachers=None).fit(memmap, Y, teacher_proba=proba)
+        make_chunkwise(teachers=None).fit(memmap, Y, teacher_proba=proba)
 
 
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
@@ -485,7 +468,7 @@ def test_sparse_rows_are_dense_a_batch_at_a_time(how, monkeypatch):
         return toarray(self, *args, **kwargs)
 
     proba = ask_teachers(TEACHERS, X)
-    distiller = make_distiller(teachers=None)
+    distiller = make_chunkwise(teachers=None)
     monkeypatch.setattr(csr_matrix, "toarray", keep)
     getattr(distiller, how)(csr_matrix(X), Y, teacher_proba=proba)
     answers = distiller.predict_proba(csr_matrix(X))

@@ -12,7 +12,6 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import make_blobs
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -33,10 +32,12 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
+from sk_ekd import ask_teachers
 from sk_ekd.teachers import _members
 from sk_ekd.teachers._members import Member, open_ensemble, read_once
 from sk_ekd.teachers._open import known_classes
 from sk_ekd.teachers._predict import stack_proba
+from tests.errors import check_errors, check_warnings
 
 RESPONSES = ("predict_proba", "decision_function", "predict")
 LABELS = {
@@ -111,9 +112,9 @@ every_ensemble = pytest.mark.parametrize("name", UNFITTED)
 
 
 @pytest.fixture(scope="module")
-def data():
-    X, y = make_blobs(90, n_features=4, centers=3, cluster_std=4, random_state=0)
-    return X, y
+def data(blobs):
+    X, y = blobs
+    return X.astype(np.float64), y
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def open_read(ensemble):
 
 
 def ask(ensemble, X, classes=None):
-    """Return the members' answers to rows -> (n, t, c)."""
+    """Return the members' predictions -> (n, t, c)."""
     classes = ensemble.classes_ if classes is None else classes
     return stack_proba(open_ensemble(ensemble), X, classes)
 
@@ -673,6 +674,49 @@ def test_member_without_methods_has_none():
     assert not any(hasattr(member, name) for name in (*RESPONSES, "get_params"))
 
 
+# --- Through the distiller ----------------------------------------------------------
+
+
+def test_bare_ensemble_stands_for_its_members(world):
+    forest = RandomForestClassifier(7, max_depth=4, random_state=0)
+    forest.fit(world.X, world.truth)
+    members = world.distill(teachers=forest, weighting="unified")
+    assert len(members.teachers_) == 7
+    assert members.teachers is forest
+    assert members.row_weight_[world.y < 0].std() > 0.1  # trees disagree
+    alone = world.distill(teachers=[forest], weighting="unified")
+    assert len(alone.teachers_) == 1
+    assert_allclose(alone.row_weight_[world.y < 0], 1)
+    # their mean is the forest
+    for weighted in (members, alone):
+        weighted.set_params(weighting="uniform").fit(world.X, world.y)
+    assert_allclose(
+        members.predict_proba(world.X), alone.predict_proba(world.X), atol=1e-4
+    )
+
+
+def test_bare_ensemble_with_its_answers_and_in_a_clone(world):
+    voting = VotingClassifier(
+        [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3))]
+    ).fit(world.X, world.truth)
+    asked = world.distill(teachers=voting)
+    assert list(asked.named_teachers_) == ["nb", "tree"]
+    proba = ask_teachers(voting, world.X)
+    given = clone(asked).fit(world.X, world.y, teacher_proba=proba)
+    assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
+    assert given.teachers is voting
+
+
+def test_columns_of_a_forest_must_stay_in_order(world):
+    frame = pd.DataFrame(world.X, columns=list("abcdef"))
+    forest = RandomForestClassifier(5, random_state=0).fit(frame, world.truth)
+    with pytest.raises(ValueError, match="same order"):
+        world.distill(X=frame[list("fedcba")], teachers=forest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(X=frame, teachers=forest, weighting="uniform")
+
+
 # --- Errors and warnings ------------------------------------------------------------
 
 
@@ -734,3 +778,42 @@ def test_weights_do_not_move_the_members(data):
     weighted = VotingClassifier(named(), voting="soft", weights=[9, 1, 1]).fit(*data)
     with pytest.warns(UserWarning, match="weights"):
         assert_array_equal(ask(weighted, data[0]), ask(plain, data[0]))
+
+
+# --- Errors and warnings ------------------------------------------------------------
+
+
+test_what_is_no_fitted_ensemble_is_an_error = check_errors(
+    {
+        "unfitted forest": (
+            lambda w: w.fit(teachers=RandomForestClassifier()),
+            NotFittedError,
+            "`teachers` as RandomForestClassifier is not fitted",
+            "fit it first",
+        ),
+        "forest of several outputs": (
+            lambda w: w.fit(
+                teachers=RandomForestClassifier(3).fit(w.X, np.c_[w.y, w.y])
+            ),
+            ValueError,
+            "`teachers` as RandomForestClassifier",
+            "must predict one label a row",
+        ),
+    }
+)
+
+
+test_warning_of_the_members_names_the_cure = check_warnings(
+    {
+        "weights of an ensemble": (
+            lambda w: w.fit(
+                teachers=VotingClassifier(
+                    [("a", GaussianNB()), ("b", LogisticRegression())], weights=[1, 2]
+                ).fit(w.X, w.y),
+            ),
+            UserWarning,
+            "`weights` of the VotingClassifier are not used",
+            "Pass it in a list",
+        ),
+    }
+)
