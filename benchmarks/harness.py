@@ -95,6 +95,15 @@ def append(path, rows, columns):
         file.write(text.getvalue())
 
 
+def rounded(measures, digits=5):
+    """Return measures as the results have them.
+
+    >>> rounded({"accuracy": np.float64(2 / 3)})
+    {'accuracy': 0.66667}
+    """
+    return {name: round(float(value), digits) for name, value in measures.items()}
+
+
 def sort(path, keys):
     """Sort the lines by unit, in one go: the same file, whichever worker was first."""
     order = read(path).sort_values(list(keys[:-1])).index  # methods as they came
@@ -286,7 +295,7 @@ def compare(table, pairs, measure, *, tie=0.0):
             names = {"method": method, "against": reference}
             lines.append(names | summarize(difference.to_numpy(), tie=tie))
     columns = ["method", "against", "difference", "low", "high", "p"]
-    columns += ["higher", "tie", "lower", "pairs"]
+    columns += ["higher", "tie", "lower", "sets", "pairs"]
     found = pd.DataFrame(lines, columns=columns)
     return found.assign(p_holm=holm(found["p"]))
 
@@ -303,6 +312,7 @@ def summarize(difference, *, tie=0.0):
         "higher": int((means > tie).sum()),
         "tie": int((np.abs(means) <= tie).sum()),
         "lower": int((means < -tie).sum()),
+        "sets": len(means),
         "pairs": int(np.isfinite(difference).sum()),
     }
 

@@ -244,7 +244,7 @@ POOLS = {
 
 
 def measure(unit, pool):
-    """Return the measures of a pool on test rows, to five digits."""
+    """Return the measures of a pool on test rows."""
     proba, y = pool(unit.predictions), unit.predictions.y_test
     correct = proba[np.arange(len(y)), y]
     measures = {
@@ -252,7 +252,7 @@ def measure(unit, pool):
         "log_loss": -np.log(np.maximum(correct, SMALLEST)).mean(),
         "ece": expected_calibration_error(proba, y),
     }
-    return {name: round(float(value), 5) for name, value in measures.items()}
+    return harness.rounded(measures)
 
 
 # --- The report -----------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from benchmarks import quality_report
-from benchmarks.harness import Benchmark, Settings, main
+from benchmarks.harness import Benchmark, Settings, main, rounded
 from benchmarks.units import (
     COSTS,
     KEYS,
@@ -168,7 +168,7 @@ def measure(unit, method):
     proba = model.predict_proba(unit.rows.X_test)
     return (
         {"n_labeled": len(unit.labeled)}
-        | measure_proba(proba, unit.rows.y_test)
+        | rounded(measure_proba(proba, unit.rows.y_test))
         | measure_costs(model, unit.rows.X_test)
     )
 

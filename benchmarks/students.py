@@ -223,7 +223,7 @@ def measure(unit, method):
         costs |= units.measure_costs(student, unit.rows.X_test)
     return (
         {"n_labeled": len(unit.labeled), "n_rows": len(unit.rows.y)}
-        | units.measure_proba(proba, unit.rows.y_test)
+        | harness.rounded(units.measure_proba(proba, unit.rows.y_test))
         | agree(proba, predict_by_pool(unit))
         | costs
     )
@@ -248,7 +248,7 @@ def show_differences(table):
     for measure, (scale, digits) in COMPARED.items():
         found = compare(table, measure)
         unit = " (points)" if scale == 100 else ""
-        shown["sets"] = found[["higher", "tie", "lower"]].sum(axis=1)
+        shown["sets"] = found["sets"]
         differences = harness.show_differences(found, scale=scale, digits=digits)
         shown[f"{measure}{unit}"] = [
             f"{difference} p {p:.2f}"
