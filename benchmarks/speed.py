@@ -450,6 +450,13 @@ class CountingNB(GaussianNB):
         return super().predict_proba(X)
 
 
+def count_rows(search):
+    """Return how many rows a search asks a `CountingNB` about."""
+    CountingNB.rows = 0
+    search()
+    return CountingNB.rows
+
+
 def search_against_asking_again(quick):
     """Goal 9: a grid search of 12 candidates and 5 folds."""
     n_rows = 500 if quick else 2_000
@@ -475,11 +482,7 @@ def search_against_asking_again(quick):
     def asking_again():
         GridSearchCV(model, grid, **options).fit(X, y)
 
-    counts = []
-    for search in (asking_once, asking_again):
-        CountingNB.rows = 0
-        search()
-        counts.append(CountingNB.rows)
+    counts = [count_rows(search) for search in (asking_once, asking_again)]
     yield compare(
         9,
         f"search, 60 fits: {counts[0]:,} rows asked",
