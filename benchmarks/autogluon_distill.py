@@ -3,21 +3,24 @@
 In an environment of its own, whose versions do not bind the library::
 
     pip install autogluon.tabular torch skorch lightgbm catboost
-    PYTHONPATH=. python benchmarks/autogluon_distill.py --data-dir DIR
+    python -m benchmarks.autogluon_distill DATA
 
 It has the same options, and adds two methods to the same results: the ensemble that
 AutoGluon builds by itself from the labeled rows, in a minute at most, and the network
-that `distill` trains on its answers to the labeled and the unlabeled rows. Ensemble and
-network are AutoGluon's, with its defaults: this compares two ways to a small model, not
-two ways to weight.
+that `distill` trains on its predictions for the labeled and the unlabeled rows. Both
+are AutoGluon's, with its defaults: this compares two ways to a small model, not two
+ways to weight.
 """
 
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import quality
 from autogluon.tabular import TabularPredictor
+
+from benchmarks import quality
+from benchmarks.harness import main
 
 TEACHERS = ["GBM", "CAT", "RF", "XT", "KNN", "LR", "NN_TORCH"]
 SECONDS = 60  # at most, for the teachers, and again for the student
@@ -30,7 +33,7 @@ class Predictor:
         self.predictor, self.model = predictor, model
 
     def predict_proba(self, X):
-        """Ask, with columns in the order of the codes."""
+        """Predict, with columns in the order of the codes."""
         proba = self.predictor.predict_proba(as_frame(X), model=self.model)
         return proba[sorted(proba)].to_numpy()
 
@@ -75,8 +78,9 @@ METHODS = {
     "autogluon": lambda unit: Predictor(fit_ensemble(unit)),
     "autogluon_distilled": distill,
 }
+BENCHMARK = replace(quality.BENCHMARK, methods=METHODS)
 
 if __name__ == "__main__":
-    import autogluon_distill  # by its name: workers cannot be sent what is in __main__
+    from benchmarks import autogluon_distill  # by its name, as in quality.py
 
-    quality.main(autogluon_distill.METHODS)
+    main(autogluon_distill.BENCHMARK, __doc__)

@@ -1,7 +1,9 @@
 """Measure the library's speed side by side with what people would write themselves.
 
 Every figure is a ratio of two things that were run in turn in one process, the median
-of several pairs. ``--quick`` takes two minutes and shows the path, not the figures.
+of several pairs. ``python -m benchmarks.speed`` runs all goals, ``--goals 1 4`` two of
+them; ``--quick`` takes two minutes and shows the path, not the figures. The file needs
+no other of this folder: it may be copied beside another version of the library.
 """
 
 import argparse
@@ -63,10 +65,10 @@ def seconds(run):
     return time.perf_counter() - start
 
 
-def repeat(ask, rows, calls):
-    """Ask several times: a single call is too short to time."""
+def repeat(predict, rows, calls):
+    """Predict several times: a single call is too short to time."""
     for _ in range(calls):
-        ask(rows)
+        predict(rows)
 
 
 def compare(goal, what, ours, against, theirs, *, wanted, pairs, at_least=None):
@@ -95,12 +97,45 @@ def shown(duration):
 
 
 def make_rows(n_samples, n_columns=COLUMNS, n_classes=CLASSES):
-    """Return rows, labels, nine in ten unknown, and the answers of two teachers."""
+    """Return rows, labels, nine in ten unknown, and the predictions of two teachers."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_samples, n_columns), dtype=np.float32)
-    y = np.where(np.arange(n_samples) % 10, -1, rng.integers(n_classes, size=n_samples))
+    y = hide(rng.integers(n_classes, size=n_samples))
     proba = rng.dirichlet(np.ones(n_classes), (n_samples, 2)).astype(np.float32)
     return X, y, proba
+
+
+def make_problem(n_samples, n_columns=20, n_classes=5):
+    """Return rows that teachers can learn something from."""
+    X, y = make_classification(
+        n_samples, n_columns, n_informative=n_columns // 2, n_classes=n_classes,
+        random_state=0,
+    )  # fmt: skip
+    return X.astype(np.float32), y
+
+
+def fit_teachers(X, y):
+    """Fit five scikit-learn teachers of different kinds."""
+    teachers = [
+        RandomForestClassifier(100, random_state=0),
+        ExtraTreesClassifier(100, random_state=0),
+        HistGradientBoostingClassifier(max_iter=50, random_state=0),
+        LogisticRegression(max_iter=500),
+        KNeighborsClassifier(),
+    ]
+    return [teacher.fit(X, y) for teacher in teachers]
+
+
+def make_ensemble(n_rows, n_fitted=2_000, **params):
+    """Return X and y of a problem, and five teachers fitted on rows of their own."""
+    X, y = make_problem(n_rows + n_fitted, **params)
+    teachers = fit_teachers(X[n_rows:], y[n_rows:])
+    return X[:n_rows], y[:n_rows], teachers
+
+
+def hide(y, keep=10):
+    """Keep the label of one row in `keep`, and mark the others as unlabeled."""
+    return np.where(np.arange(len(y)) % keep, -1, y)
 
 
 def make_net(
@@ -128,7 +163,7 @@ def make_net(
 
 
 def distill(X, y, proba, net):
-    """Fit a student to given answers, by the library."""
+    """Fit a student to given predictions, by the library."""
     model = EnsembleDistiller(None, net, weighting="uniform", random_state=0)
     return model.fit(X, y, teacher_proba=proba)
 
@@ -230,38 +265,16 @@ def fit_against_the_loader(quick):
     )
 
 
-def fitted_teachers(X, y):
-    """Return five scikit-learn teachers of different kinds."""
-    teachers = [
-        RandomForestClassifier(100, random_state=0),
-        ExtraTreesClassifier(100, random_state=0),
-        HistGradientBoostingClassifier(max_iter=50, random_state=0),
-        LogisticRegression(max_iter=500),
-        KNeighborsClassifier(),
-    ]
-    return [teacher.fit(X, y) for teacher in teachers]
-
-
-def make_problem(n_samples, n_columns=20, n_classes=5):
-    """Return rows that teachers can learn something from."""
-    X, y = make_classification(
-        n_samples, n_columns, n_informative=n_columns // 2, n_classes=n_classes,
-        random_state=0,
-    )  # fmt: skip
-    return X.astype(np.float32), y
-
-
 def fit_against_asking_in_batches(quick):
     """Goal 3: the usual loop, which asks the teachers in every batch of every epoch."""
     n_samples, epochs = (1_000, 2) if quick else (5_000, 20)
-    X, truth = make_problem(n_samples + 1_000, n_classes=CLASSES)
-    teachers = fitted_teachers(X[n_samples:], truth[n_samples:])
-    X, y = X[:n_samples], np.where(np.arange(n_samples) % 10, -1, truth[:n_samples])
+    X, y, teachers = make_ensemble(n_samples, 1_000, n_classes=CLASSES)
+    y = hide(y)
 
     def ask(index):
         rows = X[index.numpy()]
-        answers = [teacher.predict_proba(rows) for teacher in teachers]
-        return torch.from_numpy(np.mean(answers, axis=0).astype(np.float32))
+        proba = [teacher.predict_proba(rows) for teacher in teachers]
+        return torch.from_numpy(np.mean(proba, axis=0).astype(np.float32))
 
     net = make_net(batch_size=128, epochs=epochs)
     model = EnsembleDistiller(teachers, net, weighting="uniform", random_state=0)
@@ -305,12 +318,10 @@ def predict_against_the_module(quick):
 def predict_against_the_ensemble(quick):
     """Goal 5: the ensemble that the student came from."""
     n_rows = 10_000 if quick else 100_000
-    X, truth = make_problem(n_rows + 2_000)
-    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
-    X = X[:n_rows]
+    X, y, teachers = make_ensemble(n_rows)
     model = EnsembleDistiller(
         teachers, make_net(batch_size=256, epochs=1), weighting="uniform"
-    ).fit(X[:2000], truth[:2000])
+    ).fit(X[:2000], y[:2000])
 
     def ensemble(rows):
         return np.mean([teacher.predict_proba(rows) for teacher in teachers], axis=0)
@@ -331,10 +342,8 @@ def predict_against_the_ensemble(quick):
 def labeling_against_the_teachers(quick):
     """Goal 6: from X to soft targets and weights, against the teachers alone."""
     n_rows = 5_000 if quick else 30_000
-    X, truth = make_problem(n_rows + 2_000)
-    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
-    X, y = X[:n_rows], np.where(np.arange(n_rows) % 10, -1, truth[:n_rows])
-    net = make_net(batch_size=len(X), epochs=1)
+    X, y, teachers = make_ensemble(n_rows)
+    y, net = hide(y), make_net(batch_size=len(X), epochs=1)
     net.set_params(module__hidden=(1,))  # the least of a fit
     model = EnsembleDistiller(teachers, net, random_state=0)
     yield compare(
@@ -351,7 +360,7 @@ def labeling_against_the_teachers(quick):
 def memory_of_500_trees(quick):
     """Goal 7: peak memory of labeling, above that of X and the forest."""
     n_rows = 20_000 if quick else 1_000_000
-    peak, duration = in_a_process("label_by_forest", n_rows)
+    peak, duration = in_a_process(label_by_forest, n_rows)
     outputs = n_rows * (CLASSES + 1) * 4 / 1e6
     naive = n_rows * 500 * CLASSES * 4 / 1e6
     yield Result(
@@ -415,10 +424,10 @@ def growth(quick):
 
 
 def label_duration(n_rows, n_teachers, n_classes):
-    """Return how long it takes to weigh and mix given answers, without asking."""
+    """Return how long it takes to weigh and mix given predictions."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n_rows, 5), dtype=np.float32)
-    y = np.where(np.arange(n_rows) % 10, -1, rng.integers(n_classes, size=n_rows))
+    y = hide(rng.integers(n_classes, size=n_rows))
     y[: n_classes * 10 : 10] = np.arange(n_classes)
     proba = rng.random((n_rows, n_teachers, n_classes), dtype=np.float32)
     proba /= proba.sum(axis=2, keepdims=True)
@@ -431,14 +440,21 @@ def label_duration(n_rows, n_teachers, n_classes):
 
 
 class CountingNB(GaussianNB):
-    """A teacher that counts the rows it is asked about."""
+    """A teacher that counts the rows that it predicts."""
 
     rows = 0
 
     def predict_proba(self, X):
-        """Ask, and count."""
+        """Predict, and count."""
         CountingNB.rows += len(X)
         return super().predict_proba(X)
+
+
+def count_rows(search):
+    """Return how many rows a search asks a `CountingNB` about."""
+    CountingNB.rows = 0
+    search()
+    return CountingNB.rows
 
 
 def search_against_asking_again(quick):
@@ -447,9 +463,9 @@ def search_against_asking_again(quick):
     X, truth = make_problem(n_rows + 1_000)
     teachers = [
         CountingNB().fit(X[n_rows:], truth[n_rows:]),
-        *fitted_teachers(X[n_rows:], truth[n_rows:]),
+        *fit_teachers(X[n_rows:], truth[n_rows:]),
     ]
-    X, y = X[:n_rows], np.where(np.arange(n_rows) % 5, -1, truth[:n_rows])
+    X, y = X[:n_rows], hide(truth[:n_rows], keep=5)
     net = make_net(batch_size=128, epochs=2)
     grid = {
         "alpha": [0.2, 0.5, 0.8],
@@ -466,11 +482,7 @@ def search_against_asking_again(quick):
     def asking_again():
         GridSearchCV(model, grid, **options).fit(X, y)
 
-    counts = []
-    for search in (asking_once, asking_again):
-        CountingNB.rows = 0
-        search()
-        counts.append(CountingNB.rows)
+    counts = [count_rows(search) for search in (asking_once, asking_again)]
     yield compare(
         9,
         f"search, 60 fits: {counts[0]:,} rows asked",
@@ -504,11 +516,11 @@ CHUNK = 100_000
 
 
 def beyond_memory(quick):
-    """10 million rows on disk: chunk by chunk, and by one fit of a memmap."""
+    """Goal 11: 10 million rows on disk: chunk by chunk, and by one fit of a memmap."""
     n_rows = 200_000 if quick else 10_000_000
     size = n_rows * COLUMNS * 4 / 1e6
     for how in ("partial_fit", "fit"):
-        peak, duration = in_a_process("train_from_disk", how, n_rows)
+        peak, duration = in_a_process(train_from_disk, how, n_rows)
         yield Result(
             11,
             f"{how}, {n_rows:,} rows x {COLUMNS} from disk, 1 epoch, batch 1024",
@@ -535,7 +547,7 @@ def train_from_disk(how, n_rows):
         for start in range(0, n_rows, len(X)):
             rows[start : start + len(X)] = X
         rows = np.load(path, mmap_mode="r")
-        y = np.where(np.arange(n_rows) % 100, -1, np.resize(truth, n_rows))
+        y = hide(np.resize(truth, n_rows), keep=100)
         with PeakMemory() as memory:
             start = time.perf_counter()
             if how == "fit":
@@ -548,9 +560,9 @@ def train_from_disk(how, n_rows):
 
 
 def sparse_rows(quick):
-    """TF-IDF-like rows: 100,000 columns, dense a batch at a time only."""
+    """Goal 12: TF-IDF-like rows: 100,000 columns, dense a batch at a time only."""
     n_rows = 2_000 if quick else 20_000
-    peak, duration = in_a_process("train_sparse", n_rows)
+    peak, duration = in_a_process(train_sparse, n_rows)
     dense = n_rows * 100_000 * 4 / 1e6
     yield Result(
         12,
@@ -579,13 +591,11 @@ def train_sparse(n_rows):
 
 
 def labeling_in_parallel(quick):
-    """Teachers asked at the same time, whose own `n_jobs` would take all cores."""
+    """Goal 13: teachers asked at once, whose own `n_jobs` would take all cores."""
     n_rows = 5_000 if quick else 30_000
-    X, truth = make_problem(n_rows + 2_000)
-    teachers = fitted_teachers(X[n_rows:], truth[n_rows:])
+    X, _, teachers = make_ensemble(n_rows)
     for teacher in teachers[:2]:
         teacher.set_params(n_jobs=-1)
-    X = X[:n_rows]
     yield compare(
         13,
         "ask_teachers, five teachers, n_jobs=2",
@@ -598,7 +608,7 @@ def labeling_in_parallel(quick):
 
 
 def on_a_device(quick):
-    """Rows resident on the device, against the hand-written loop on the same one."""
+    """Goal 14: rows on the device, against the hand-written loop there."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     small = quick or device == "cpu"
     n_samples, pairs = (10_000, 2) if small else (1_000_000, 5)
@@ -677,9 +687,9 @@ def in_a_process(function, *args):
     """Run a function of this file in a fresh process -> its numbers."""
     arguments = ", ".join(map(repr, args))
     code = (
-        f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
         f"import torch; torch.set_num_threads({torch.get_num_threads()})\n"
-        f"import speed; print(*speed.{function}({arguments}))"
+        f"import runpy; speed = runpy.run_path({__file__!r}, run_name='speed')\n"
+        f"print(*speed[{function.__name__!r}]({arguments}))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -687,14 +697,12 @@ def in_a_process(function, *args):
     return map(float, run.stdout.split())
 
 
+# --- The command line -----------------------------------------------------------------
+
+
 def main():
     """Measure, print the table, save it on demand."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--goals", type=int, nargs="*", default=list(GOALS))
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
-    parser.add_argument("--csv", help="a file to save the table to")
-    options = parser.parse_args()
+    options = read_options()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     print(
@@ -715,6 +723,16 @@ def main():
     print(table.to_markdown(index=False))
     if options.csv:
         table.to_csv(options.csv, index=False)
+
+
+def read_options():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--goals", type=int, nargs="*", default=list(GOALS))
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--csv", help="a file to save the table to")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 In an environment of its own, whose versions do not bind the library::
 
     pip install tabtune torch skorch lightgbm catboost
-    PYTHONPATH=. python benchmarks/tabtune_distill.py --data-dir DIR --cache DIR
+    python -m benchmarks.tabtune_distill DATA --cache DIR
 
 It has the same options, and adds one method to the same results. TabTune's own
 teachers are large pretrained models; here its distiller gets the mean of the eight
@@ -15,17 +15,20 @@ averaged at the end.
 """
 
 import os
+from dataclasses import replace
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # there is nothing to fetch
 
 import numpy as np
 import pandas as pd
-import quality
 from tabtune.distillation import TabDistiller
+
+from benchmarks import quality
+from benchmarks.harness import main
 
 
 class AskedBefore:
-    """A teacher that has answered: TabTune asks it once, about the training rows."""
+    """A teacher that has predicted: TabTune asks it once, about the training rows."""
 
     tuning_strategy = "fitted"  # or it would be fitted again, fold by fold
 
@@ -33,7 +36,7 @@ class AskedBefore:
         self.proba = proba  # (n, c)
 
     def predict_proba(self, X):
-        """Answer."""
+        """Return what was predicted."""
         if len(X) != len(self.proba):
             raise ValueError(f"Expected {len(self.proba)} rows, got {len(X)}.")
         return self.proba
@@ -42,15 +45,16 @@ class AskedBefore:
 def distill(unit):
     """Let TabTune distill the mean of the teachers into its network."""
     X, y = unit.rows.X, unit.rows.y
-    proba = unit.answers.out_of_fold.mean(axis=1, dtype=np.float64)  # (n, c)
+    proba = unit.predictions.out_of_fold.mean(axis=1, dtype=np.float64)  # (n, c)
     y = np.where(y < 0, proba.argmax(axis=1), y)
     model = TabDistiller([AskedBefore(proba)], random_state=unit.seed)
     return model.fit(pd.DataFrame(X), pd.Series(y))
 
 
 METHODS = {"tabtune_distilled": distill}
+BENCHMARK = replace(quality.BENCHMARK, methods=METHODS)
 
 if __name__ == "__main__":
-    import tabtune_distill  # by its name: workers cannot be sent what is in __main__
+    from benchmarks import tabtune_distill  # by its name, as in quality.py
 
-    quality.main(tabtune_distill.METHODS)
+    main(tabtune_distill.BENCHMARK, __doc__)

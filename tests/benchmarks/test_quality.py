@@ -1,0 +1,62 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import harness, quality
+from benchmarks.harness import Settings
+
+# for CalibratedClassifierCV(method="temperature")
+pytest.importorskip("sklearn", minversion="1.8")
+
+
+def test_agreement_is_one_where_teachers_agree_and_zero_where_they_oppose():
+    agree, oppose = [[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]
+    np.testing.assert_allclose(
+        quality.agreement(np.array([agree, oppose])), [1, 0], atol=1e-7
+    )
+
+
+def test_the_whole_path_and_what_a_second_run_adds(few_teachers, tmp_path):
+    path = tmp_path / "quality.csv"
+    settings = Settings(cache=str(tmp_path / "cache"), steps=20)
+    units = itertools.product(["breast_cancer", "digits"], [0.1], range(2))
+    units, methods = list(units), ["ensemble", "labels_only"]
+
+    def run(names):
+        methods = {name: quality.METHODS[name] for name in names}
+        benchmark = replace(quality.BENCHMARK, methods=methods)
+        return harness.run(benchmark, path, units, settings)
+
+    assert run(methods) == 0
+    first = path.read_text()
+    assert len(first.splitlines()) == 1 + 8
+    assert run(methods) == 0
+    assert path.read_text() == first  # all was there
+    assert run([*methods, "mean"]) == 0
+    table = pd.read_csv(path)
+    assert len(table) == 12
+    assert set(first.splitlines()) <= set(path.read_text().splitlines())
+    assert table["method"].tolist()[:3] == ["ensemble", "labels_only", "mean"]
+
+    written = quality.BENCHMARK.report(table, tmp_path / "report" / "quality.csv")
+    text = written.read_text()
+    assert "| mean     | labels_only" in text
+    assert {file.name for file in (tmp_path / "report").iterdir()} == {
+        "quality.md", "quality_accuracy.png", "quality_log_loss.png",
+        "quality_roc_auc.png",
+        "quality_0.1_costs.png", "quality_0.1_ranks.png",
+    }  # fmt: skip
+
+
+def test_a_failing_method_is_reported_and_run_again(tmp_path, capsys):
+    path, settings = tmp_path / "quality.csv", Settings(steps=20)
+    fit = quality.METHODS["labels_only"]
+    for method, failed in ((lambda unit: 1 / 0, 1), (fit, 0)):
+        benchmark = replace(quality.BENCHMARK, methods={"method": method})
+        units = [("breast_cancer", 0.1, 0)]
+        assert harness.run(benchmark, path, units, settings) == failed
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert pd.read_csv(path)["method"].tolist() == ["method"]
