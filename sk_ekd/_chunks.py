@@ -27,6 +27,20 @@ def check_same_classes(classes, before):
         )
 
 
+def teachers_by_now(teachers, cv, fitted, teacher_proba):
+    """Return the teachers of a later call, and their cv: the first call fitted them."""
+    if isinstance(cv, str):
+        return teachers, cv
+    if fitted:
+        return list(fitted.items()), "prefit"
+    if teacher_proba is None:
+        raise ValueError(
+            f"cv={cv!r} fits the teachers in the first call, which came with "
+            "`teacher_proba` instead: pass it in every call."
+        )
+    return teachers, cv
+
+
 def check_same_teachers(predictions, before):
     """Raise where a pool, and the names of weights, would be those of others."""
     now = predictions.names

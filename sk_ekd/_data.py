@@ -61,6 +61,14 @@ def take_rows(X, index):
     return X if len(index) == count_rows(X) else safe_indexing(X, index)
 
 
+def take_labeled(data, classes):
+    """Return the labeled rows and their labels, None where there are none."""
+    known = np.flatnonzero(data.labeled)
+    if not len(known):
+        return None, None
+    return take_rows(data.X, known), classes[data.y[known]]
+
+
 def read_weight(sample_weight, n_samples):
     """Drop the rows of weight zero -> weights (n_kept,), their positions (n_kept,).
 

@@ -12,6 +12,7 @@ from ._chunks import (
     check_finite_weight,
     check_same_classes,
     check_same_teachers,
+    teachers_by_now,
 )
 from ._classes import encode_labels, weigh_classes
 from ._compat import (
@@ -22,10 +23,11 @@ from ._compat import (
     warn,
     with_callbacks,
 )
-from ._data import as_rows, read_data, take_rows
+from ._data import as_rows, read_data, take_labeled
 from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
 from ._targets import (
+    check_labels_to_learn,
     check_something_to_learn,
     fit_pool,
     hold_out,
@@ -38,7 +40,7 @@ from .pooling import POOLINGS, MeanPool
 from .students import default_student
 from .students._net import check_student, fit_student, student_proba, update_student
 from .teachers._doubt import find_doubt
-from .teachers._open import is_prefit, open_teachers
+from .teachers._open import open_teachers
 from .teachers._predictions import Predictions
 from .weighting import WEIGHTINGS
 
@@ -270,7 +272,7 @@ default=None
         teacher_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
 
         predictions, data = self._read(X, y, sample_weight, teacher_proba)  # (n,)
-        self._check_labels_to_learn(data)
+        check_labels_to_learn(data, self.alpha)
         student = self._choose_student(data)
         weight = self._scale_weight(data)  # (n,)
         self._warn_of_callers()
@@ -279,7 +281,9 @@ default=None
             self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
             targets = self._mix(predictions, weight, task)  # (n, c), (n,)
         check_something_to_learn(targets, self.alpha)
-        train, valid = self._hold_out(data.X, targets, student_seed)
+        train, valid = hold_out(
+            data.X, targets, self.validation_fraction, self.alpha, student_seed
+        )
         how = self._training(task, data, student_seed)
         self.student_, self.history_ = fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -406,18 +410,13 @@ default=None
         X = as_rows(X)
         validate_data(self, X, y, reset=first, skip_check_array=True)
         teachers, cv = self.teachers, self.cv
-        if not first:
+        if first:
+            classes = self.classes if classes is None else classes
+        else:
             check_same_classes(classes, self.classes_)
             classes = self.classes_
-            if not is_prefit(cv) and self.teachers_:  # fitted by the first call
-                teachers, cv = list(self.named_teachers_.items()), "prefit"
-            elif not is_prefit(cv) and teacher_proba is None:
-                raise ValueError(
-                    f"cv={cv!r} fits the teachers in the first call, which came with "
-                    "`teacher_proba` instead: pass it in every call."
-                )
-        elif classes is None:
-            classes = self.classes
+            fitted = self.named_teachers_
+            teachers, cv = teachers_by_now(teachers, cv, fitted, teacher_proba)
         predictions = Predictions(teachers, cv, X, teacher_proba)
         labels, data = read_data(X, y, sample_weight, self.unlabeled_label)
         self.classes_ = predictions.find_classes(labels, classes, self.unlabeled_label)
@@ -476,30 +475,13 @@ default=None
             self._warned = True
         return targets
 
-    def _hold_out(self, X, targets, seed):
-        """Split off the validation part -> (X, Targets) each, None without one."""
-        train, valid = hold_out(
-            targets, self.validation_fraction, float(self.alpha), seed
-        )
-        return tuple(
-            None if part is None else (take_rows(X, part), targets.take(part))
-            for part in (train, valid)
-        )
-
     def _training(self, task, data, seed):
         """Return how the student is trained."""
-        return {
-            "loss": DistillationLoss(float(self.alpha), float(self.temperature)),
-            "seed": seed,
-            "epochs": Epochs(task, self, lambda: self._labeled(data)),
-        }
+        epochs = Epochs(task, self, lambda: take_labeled(data, self.classes_))
+        return {"loss": self._make_loss(), "seed": seed, "epochs": epochs}
 
-    def _labeled(self, data):
-        """Return the labeled rows and their labels, None where there are none."""
-        known = np.flatnonzero(data.labeled)
-        if not len(known):
-            return None, None
-        return take_rows(data.X, known), self.classes_[data.y[known]]
+    def _make_loss(self):
+        return DistillationLoss(float(self.alpha), float(self.temperature))
 
     def _choose_student(self, data, *, decay=True):
         student = self.student
@@ -509,21 +491,9 @@ default=None
         return student
 
     def _parts(self):
-        """Return the teachers by name, and the student; fitted if they are."""
+        """Return the teachers by name, and the student or None; fitted if they are."""
         teachers = getattr(self, "named_teachers_", None)
         student = getattr(self, "student_", self.student)
         if student is not None:
             check_student(student)
-        return (
-            teachers or open_teachers(self.teachers, self.cv),
-            "built-in network" if student is None else student,
-        )
-
-    # --- Checks ----------------------------------------------------------------------
-
-    def _check_labels_to_learn(self, data):
-        if self.alpha == 0 and not data.labeled.any():
-            raise ValueError(
-                "alpha=0 learns from labels only, but y has no labeled row: raise "
-                "`alpha`, or label some rows."
-            )
+        return teachers or open_teachers(self.teachers, self.cv), student

@@ -148,6 +148,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             teachers, student = self._parts()
+            student = "built-in network" if student is None else student
             # of a member, the model that it is
             shown = {k: getattr(t, "model", t) for k, t in teachers.items()}
             if len(shown) > MOST_SHOWN:

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._compat import warn
+from ._data import take_rows
 from .pooling import POOLINGS, MeanPool
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
@@ -23,9 +24,7 @@ class Targets(NamedTuple):
     mix_weight: np.ndarray  # (n,), of the distillation term
 
     def take(self, index):
-        """Return those of the rows at sorted, unique positions."""
-        if len(index) == len(self.y):
-            return self
+        """Return those of the rows at these positions."""
         return Targets(*(column[index] for column in self))
 
 
@@ -187,6 +186,15 @@ def _check_weight(weight, shape):
 # --- Learn ---------------------------------------------------------------------------
 
 
+def check_labels_to_learn(data, alpha):
+    """Raise where only labels are to be learned, and there are none."""
+    if alpha == 0 and not data.labeled.any():
+        raise ValueError(
+            "alpha=0 learns from labels only, but y has no labeled row: raise "
+            "`alpha`, or label some rows."
+        )
+
+
 def check_something_to_learn(targets, alpha):
     """Raise where no row has a part in the loss."""
     labeled = targets.labeled.any()
@@ -201,16 +209,15 @@ def check_something_to_learn(targets, alpha):
     )
 
 
-def hold_out(targets, fraction, alpha, seed):
-    """Split off a validation part -> positions that train, and that validate or None.
+def hold_out(X, targets, fraction, alpha, seed):
+    """Split off a validation part -> two pairs of rows and Targets, or one and None.
 
     Of the rows that have a part in the loss, stratified by label, known or not. The
     first of each label trains: scikit-learn's stratified splitters refuse a class with
     one row, or a part that is smaller than the number of classes.
     """
-    everything = np.arange(len(targets.y))
     if fraction is None:
-        return everything, None
+        return (X, targets), None
     label_weight = (1 - alpha) * targets.label_weight * targets.labeled
     weighs = np.flatnonzero(label_weight + alpha * targets.mix_weight > 0)
     order = check_random_state(seed).permutation(weighs)
@@ -226,4 +233,5 @@ def hold_out(targets, fraction, alpha, seed):
     spread = ((np.arange(n_held) + 0.5) * len(rest) / n_held).astype(int)
     held = np.zeros(len(targets.y), dtype=bool)
     held[rest[spread]] = True
-    return everything[~held], everything[held]
+    parts = np.flatnonzero(~held), np.flatnonzero(held)
+    return tuple((take_rows(X, part), targets.take(part)) for part in parts)

@@ -19,23 +19,24 @@ class Criterion(nn.Module):
         super().__init__()
         self.form = form
         self.loss = loss
-        self.terms = []  # of each batch of the epoch: rows, terms
+        self.names = ()  # of the terms
+        self.terms = []  # of each batch of the epoch: rows, and the terms
         self.valid_terms = []  # the same, labeled rows, and how many of them are right
 
-    @torch.compiler.disable  # what it remembers is no part of a graph
     def forward(self, output, packed):
         """Return the mean loss of a batch."""
         output = output[0] if isinstance(output, tuple) else output
         targets = unpack(packed)
         output = Output(self.form, output, packed.dtype)
         terms = self.loss(output, targets)
-        seen = len(packed), {name: term.detach() for name, term in terms.items()}
+        self.names, values = tuple(terms), terms.values()
+        seen = len(packed), *(term.detach() for term in values)
         if self.training:
             self.terms.append(seen)
         else:
             hit = output.log_proba.argmax(dim=1) == targets.y  # never, where unlabeled
-            self.valid_terms.append((*seen, targets.labeled.sum(), hit.sum()))
-        return reduce(add, terms.values())
+            self.valid_terms.append((targets.labeled.sum(), hit.sum(), *seen))
+        return reduce(add, values)
 
 
 class MakeCriterion:
@@ -78,19 +79,19 @@ class LossTerms(Callback):
                 "larger than the number of rows, or its get_loss does not call its "
                 "criterion, which the distillation loss takes the place of."
             )
-        _record(net.history, "", *zip(*self.criterion.terms, strict=True))
+        names = self.criterion.names
+        _record(net.history, names, *zip(*self.criterion.terms, strict=True))
         if self.criterion.valid_terms:
-            *seen, labeled, hits = zip(*self.criterion.valid_terms, strict=True)
-            _record(net.history, "valid_", *seen)
+            labeled, hits, *seen = zip(*self.criterion.valid_terms, strict=True)
+            _record(net.history, [f"valid_{name}" for name in names], *seen)
             accuracy = float(sum(hits).double() / sum(labeled))  # NaN of no labels
             net.history.record("valid_acc", accuracy)
             net.history.record("valid_acc_best", accuracy > self.best_accuracy)
             self.best_accuracy = max(accuracy, self.best_accuracy)
 
 
-def _record(history, prefix, rows, terms):
+def _record(history, names, rows, *terms):
     """Record the mean of each term over an epoch's rows."""
-    for name in terms[0]:
-        batches = torch.stack([batch[name] for batch in terms]).double().cpu().numpy()
-        mean = float(np.average(batches, weights=rows))
-        history.record(f"{prefix}{name}_loss", mean)
+    for name, term in zip(names, terms, strict=True):
+        batches = torch.stack(term).double().cpu().numpy()
+        history.record(f"{name}_loss", float(np.average(batches, weights=rows)))

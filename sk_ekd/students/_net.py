@@ -31,6 +31,7 @@ from ._output import (
     make_form,
     own_criterion,
     to_proba,
+    uncompiled,
 )
 from ._packed import N_LEADING, pack
 
@@ -174,6 +175,7 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
         _check_batch_norm(net, len(packed), X)
         if criterion not in net.criterion_.modules():  # of a net that trained before
             net.criterion_ = criterion.to(net.device or "cpu")
+        net.criterion_ = uncompiled(net.criterion_)  # what it remembers is in no graph
         if net.callbacks != "disable":
             net.callbacks_ = [
                 # first, since EarlyStopping ends an epoch for the callbacks after it

@@ -28,6 +28,9 @@ class Logits(nn.Module):
     def __init__(self, criterion):
         super().__init__()
         self.criterion = criterion
+        self.has_options = bool(criterion.label_smoothing) or (
+            criterion.weight is not None
+        )
 
     def read(self, output):
         """Return what the criterion takes -> (b, c)."""
@@ -39,11 +42,10 @@ class Logits(nn.Module):
 
     def cross_entropy(self, read, log_proba, y):
         """Return the loss of the criterion -> (b,), 0 where y is -1."""
-        if self.criterion.label_smoothing:
+        if self.has_options:
             return self.criterion(read, y)
         # the same, without a second softmax
-        options = {"ignore_index": UNLABELED, "reduction": "none"}
-        return F.nll_loss(log_proba, y, self.criterion.weight, **options)
+        return F.nll_loss(log_proba, y, ignore_index=UNLABELED, reduction="none")
 
     @staticmethod
     def proba(output):
@@ -113,7 +115,7 @@ _FORMS = {
 def own_criterion(net):
     """Return the criterion that the user gave the net, made if it is not yet."""
     if net.initialized_:
-        return _uncompiled(net.criterion_)
+        return uncompiled(net.criterion_)
     return net.initialized_instance(net.criterion, net.get_params_for("criterion"))
 
 
@@ -147,7 +149,7 @@ def to_proba(net):
     """Return what turns an output of the fitted net into probabilities."""
     if callable(net.predict_nonlinearity):
         return net.predict_nonlinearity
-    return _FORMS[type(_uncompiled(net.criterion_))].proba
+    return _FORMS[type(uncompiled(net.criterion_))].proba
 
 
 def is_binary(net):
@@ -200,5 +202,6 @@ def _check_nonlinearity(form, output):
         )
 
 
-def _uncompiled(module):
+def uncompiled(module):
+    """Return what torch.compile was given."""
     return getattr(module, "_orig_mod", module)  # as skorch does
