@@ -80,7 +80,8 @@ html_sidebars = {  # pages with none below them
     page: []
     for page in (
         "index", "start", "does_it_help", "performance", "add_a_weighting",
-        "add_a_pool", "add_a_student", "add_a_loss", "contributing", "design", "changes",
+        "add_a_pool", "add_a_student", "add_a_loss", "contributing", "design",
+        "changes",
     )
 }  # fmt: skip
 html_theme_options = {
