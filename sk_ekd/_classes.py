@@ -113,8 +113,8 @@ def encode_labels(labels, labeled, classes):
 def find_classes(labels, known, classes, unlabeled_label, n_columns):
     """Return the caller's classes, else those of labels and teachers -> (c,).
 
-    `known` has the classes of each fitted teacher, `n_columns` counts those of given
-    predictions.
+    `known` has the classes of each fitted teacher; `n_columns` is the number of classes
+    in given predictions, or None.
     """
     _check_mark(known, unlabeled_label)
     if classes is not None:

@@ -60,11 +60,18 @@ __all__ = [
 ]
 
 INSIDE = ("sk_ekd", "sklearn", "skorch", "joblib")
+WORKERS = ("multiprocessing", "concurrent", "threading")  # start joblib's workers
 
 
 def warn(message, category=UserWarning):
     """Warn at the line of the user's own code, however deep the library is called."""
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in INSIDE:
+    while frame.f_back and _package(frame) in INSIDE:
         level, frame = level + 1, frame.f_back
+    if _package(frame) in WORKERS:  # the user's line is in another process, or thread
+        level -= 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame):
+    return frame.f_globals.get("__name__", "").split(".")[0]

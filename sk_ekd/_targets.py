@@ -28,12 +28,12 @@ class Targets(NamedTuple):
         return Targets(*(column[index] for column in self))
 
 
-def make_targets(blocks, predictions, pool, weighting, temperature, label_weight):
+def make_targets(blocks, predictions, pool, weighting, temperature, sample_weight):
     """Pool, weigh, soften and mix the teachers, block by block.
 
-    `label_weight` weighs the rows in the label term. Returns the Targets, and what the
-    weights were: of the rows' distillation terms (n,), of the teachers on labeled rows
-    (n_labeled, t), and the accuracy of each teacher on them (t,).
+    `sample_weight` (n,) weighs each row in both terms. Returns the Targets, and the
+    weights that were used: of the rows' distillation terms (n,), of the teachers on
+    labeled rows (n_labeled, t); and the accuracy of each teacher on these (t,).
     """
     data, (n_teachers, n_classes) = predictions.data, predictions.shape
     weighting = open_weighting(weighting)
@@ -57,7 +57,7 @@ def make_targets(blocks, predictions, pool, weighting, temperature, label_weight
     if hasattr(weighting, "scale_rows"):
         row_weight = weighting.scale_rows(row_weight, data.y, data.weight)
     targets = Targets(
-        data.y, data.labeled, mix, label_weight, label_weight * row_weight
+        data.y, data.labeled, mix, sample_weight, sample_weight * row_weight
     )
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         return targets, row_weight, teacher_weight, hits / data.labeled.sum()
@@ -98,7 +98,7 @@ def _soften(proba, temperature):
 def fit_pool(pooling, predictions):
     """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,)."""
     pool = open_pool(pooling, out_of_fold=predictions.out_of_fold)
-    if not isinstance(pool, MeanPool) and _lacks_classes(predictions, pooling):
+    if not isinstance(pool, MeanPool) and _must_take_mean(predictions, pooling):
         pool = MeanPool()
     if isinstance(pool, MeanPool):  # has nothing to learn from rows
         return pool.fit(np.empty((0, *predictions.shape)))
@@ -115,8 +115,8 @@ def open_pool(pooling, *, out_of_fold):
     return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
 
-def _lacks_classes(predictions, pooling):
-    """Warn of labels that no fold has seen -> whether "auto" takes the mean instead.
+def _must_take_mean(predictions, pooling):
+    """Warn of labels that no fold has seen; return whether "auto" gives up on them.
 
     Their rows were predicted by clones that saw no row of the class. A pool takes that
     for certainty, and softens teachers that know the class once they are refitted.

@@ -1,5 +1,9 @@
-"""Seed torch, and limit its threads, where it is loaded; leave it as it was."""
+"""Seed all global generators, and limit torch's threads; leave them as they were.
 
+torch is touched only where it is loaded.
+"""
+
+import random
 import sys
 from contextlib import contextmanager
 
@@ -13,7 +17,24 @@ def draw_seed(rng):
 
 @contextmanager
 def seeded(seed, device=None):
-    """Seed torch inside, for code that computes on `device`; restore its generators."""
+    """Seed Python, NumPy and torch inside, for code that computes on `device`.
+
+    For what draws from global generators: augmentation, teachers without random_state.
+    """
+    # the global generator is the point here, so that NPY002 does not apply
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        with _seeded_torch(seed, device):
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@contextmanager
+def _seeded_torch(seed, device):
     torch = sys.modules.get("torch")
     if torch is None:
         yield

@@ -6,9 +6,11 @@ minimised, and each is written into the history as ``<name>_loss``. It may own
 parameters, which are trained with the student and are no part of it.
 
 ``output`` has `log_proba` (b, c), the logarithm of the student's probabilities, and
-`cross_entropy(y)` (b,), that of the net's own criterion with its options, 0 where `y`
-is -1. ``targets`` has `y` (b,), `labeled` (b,), `mix` (b, c), `label_weight` (b,),
-`mix_weight` (b,), and `negentropy` (b,), ``Σ mix log mix``.
+`cross_entropy(y)` (b,), that of the net's own criterion with its options, 0 without a
+label. ``targets`` has `y` (b,), -1 where unlabeled, `labeled` (b,), `mix` (b, c),
+`label_weight` (b,), `mix_weight` (b,), and `negentropy` (b,), ``Σ mix log mix``. Where
+something of the user's may mix rows, `y` (b, c) are shares of the classes, multiplied
+by the row's weight, and `label_weight` is one.
 """
 
 import torch
@@ -41,10 +43,10 @@ class DistillationLoss(nn.Module):
 
         Parameters
         ----------
-        output : Output
-            What the student says of b rows.
-        targets : TargetBatch
-            What it is to learn of them.
+        output : object
+            What the student says of b rows: `log_proba` and `cross_entropy`, see above.
+        targets : object
+            What it is to learn of them, see above.
 
         Returns
         -------

@@ -36,8 +36,8 @@ def pack_rows(y, label_weight, mix_weight, mix):
     return pack(Targets(y, y != UNLABELED, mix, label_weight, mix_weight))
 
 
-def make_criterion(alpha, temperature, form="logits"):
-    return Criterion(FORMS[form](), DistillationLoss(alpha, temperature))
+def make_criterion(alpha, temperature, form="logits", n_classes=2):
+    return Criterion(FORMS[form](), DistillationLoss(alpha, temperature), n_classes)
 
 
 def test_loss_by_hand():
@@ -109,5 +109,5 @@ def test_student_that_equals_the_target_has_no_distillation_loss():
     y, target = make_data()
     rows = pack_rows(y, np.ones(N), np.ones(N), target)
     output = torch.from_numpy(target).log()
-    loss = make_criterion(alpha=1.0, temperature=1.0)(output, rows)
+    loss = make_criterion(alpha=1.0, temperature=1.0, n_classes=C)(output, rows)
     assert_allclose(loss.item(), 0, atol=1e-6)

@@ -8,25 +8,26 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from ._output import Output
+from ._output import Output, first_of
 from ._packed import unpack
 
 
 class Criterion(nn.Module):
     """Asks the loss about a batch of packed rows, and remembers its terms."""
 
-    def __init__(self, form, loss):
+    def __init__(self, form, loss, n_classes):
         super().__init__()
         self.form = form
         self.loss = loss
+        self.n_classes = n_classes
         self.names = ()  # of the terms
         self.terms = []  # of each batch of the epoch: rows, and the terms
         self.valid_terms = []  # the same, labeled rows, and how many of them are right
 
     def forward(self, output, packed):
         """Return the mean loss of a batch."""
-        output = output[0] if isinstance(output, tuple) else output
-        targets = unpack(packed)
+        output = first_of(output)
+        targets = unpack(packed, self.n_classes)
         output = Output(self.form, output, packed.dtype)
         terms = self.loss(output, targets)
         self.names, values = tuple(terms), terms.values()
@@ -34,13 +35,21 @@ class Criterion(nn.Module):
         if self.training:
             self.terms.append(seen)
         else:
-            hit = output.log_proba.argmax(dim=1) == targets.y  # never, where unlabeled
-            self.valid_terms.append((targets.labeled.sum(), hit.sum(), *seen))
+            hits = targets.is_right(output.log_proba).sum()
+            self.valid_terms.append((targets.labeled.sum(), hits, *seen))
         return reduce(add, values)
+
+    def state_dict(self, *args, **kwargs):
+        """Return that of the user's own criterion, for a Checkpoint to be loaded."""
+        return self.form.criterion.state_dict(*args, **kwargs)
+
+    def load_state_dict(self, *args, **kwargs):
+        """Load that of the user's own criterion."""
+        return self.form.criterion.load_state_dict(*args, **kwargs)
 
 
 class MakeCriterion:
-    """Gives skorch the criterion, whatever options its user set for their own."""
+    """Hands skorch the criterion, and ignores the options of the user's own."""
 
     def __init__(self, criterion):
         self.criterion = criterion

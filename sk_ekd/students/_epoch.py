@@ -9,9 +9,11 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
 from skorch.utils import to_numpy
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from ._criterion import Criterion
+
+ORDERS = {"shuffle", "sampler", "batch_sampler"}  # options of a loader
 
 
 class MemoryRows(torch.utils.data.Dataset):
@@ -59,7 +61,7 @@ class MemoryBatches:
                 yield self.dataset[index]
 
 
-def _valid_batches(dataset, **options):
+def valid_batches(dataset, **options):
     """Iterate over the validation part in memory, and over other rows as skorch does.
 
     Callbacks may ask the net about rows of their own.
@@ -67,6 +69,15 @@ def _valid_batches(dataset, **options):
     if not isinstance(dataset, MemoryRows):
         return DataLoader(dataset, **options)
     return MemoryBatches(dataset, batch_size=options["batch_size"], shuffle=False)
+
+
+def check_dataset(net):
+    """Raise for a Dataset that holds rows already."""
+    if not callable(net.dataset):
+        raise ValueError(
+            "The student's `dataset` is an initialized Dataset, which cannot carry "
+            "the soft targets: pass its class."
+        )
 
 
 def choose_dataset(net):
@@ -80,13 +91,10 @@ def choose_dataset(net):
     ):
         net.iterator_train = MemoryBatches
         if net.iterator_valid is DataLoader:
-            net.iterator_valid = _valid_batches
+            net.iterator_valid = valid_batches
         return partial(MemoryRows, device=net.device or "cpu")
-    if not callable(net.dataset):
-        raise ValueError(
-            "The student's `dataset` is an initialized Dataset, which cannot carry "
-            "the soft targets: pass its class."
-        )
+    if net.iterator_train is DataLoader and not _orders_rows(net, options):
+        net.iterator_train = partial(DataLoader, shuffle=True)
 
     def make_dataset(X, rows):
         # a dataset of the user casts nothing
@@ -95,6 +103,29 @@ def choose_dataset(net):
         )
 
     return make_dataset
+
+
+def _orders_rows(net, options):
+    """Return whether the user says in which order rows train."""
+    is_stream = isinstance(net.dataset, type) and issubclass(
+        net.dataset, IterableDataset
+    )
+    return is_stream or not options.keys().isdisjoint(ORDERS)
+
+
+def reads_plainly(net):
+    """Return whether nothing of the user's reads rows, or asks the module."""
+    options = net.get_params_for("iterator_valid")
+    methods = (
+        "get_dataset", "get_iterator", "forward_iter", "evaluation_step",
+    )  # fmt: skip
+    return (
+        net.dataset is Dataset
+        and net.iterator_valid in (DataLoader, valid_batches)
+        and not net.get_params_for("dataset")
+        and options.keys() <= {"batch_size", "num_workers", "pin_memory"}
+        and all(has_own(net, method) for method in methods)
+    )
 
 
 def has_plain_steps(net):
@@ -109,7 +140,7 @@ def has_plain_steps(net):
     return (
         type(net.optimizer_).__module__.startswith("torch.optim.")
         and not isinstance(net.optimizer_, torch.optim.LBFGS)  # steps several times
-        and all(_has_own(net, step) for step in steps)
+        and all(has_own(net, step) for step in steps)
         and all(
             getattr(type(callback), hook) is getattr(Callback, hook)
             for _, callback in net.callbacks_
@@ -152,13 +183,13 @@ def _choose_loss(net, iterator, training):
         isinstance(iterator, MemoryBatches)  # tensors, and on the device
         and isinstance(net.criterion_, Criterion)
         and type(net).infer is NeuralNet.infer
-        and _has_own(net, "get_loss")
+        and has_own(net, "get_loss")
     ):
         return lambda X, rows: net.criterion_(net.module_(X), rows)
     return lambda X, rows: net.get_loss(net.infer(X), rows, X=X, training=training)
 
 
-def _has_own(net, method):
+def has_own(net, method):
     """Return whether a method of the net is one of skorch's."""
     kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
     return getattr(type(net), method) in {getattr(kind, method) for kind in kinds}

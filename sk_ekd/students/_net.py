@@ -2,38 +2,57 @@
 
 import copy
 import inspect
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from math import prod
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+)
 from skorch.helper import predefined_split
+from skorch.utils import to_device
 from torch import nn
 
 from .._compat import warn
 from .._torch_state import seeded
 from ._criterion import Criterion, LossTerms, MakeCriterion
-from ._epoch import as_tensor, choose_dataset, has_plain_steps, run_single_epoch
+from ._epoch import (
+    MemoryBatches,
+    as_tensor,
+    check_dataset,
+    choose_dataset,
+    has_own,
+    has_plain_steps,
+    reads_plainly,
+    run_single_epoch,
+)
 from ._inputs import FLOAT32, as_matrix
+from ._interrupts import noticed_interrupts
 from ._output import (
     check_criterion,
     check_output,
+    first_of,
     is_binary,
     make_form,
     own_criterion,
     to_proba,
     uncompiled,
 )
-from ._packed import N_LEADING, pack
+from ._packed import pack
 
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
@@ -54,9 +73,10 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
     """Fit a clone of the student -> the clone, which predicts indices, and its history.
 
     `train` and `valid`, which may be None, are pairs of rows and their Targets; a
-    Pipeline gets the rows as they are, a net as float32. `loss` is one of
-    ``sk_ekd.losses``, `seed` seeds torch for this fit, `epochs` follows it. With
-    `n_epochs`, `update_student` is to go on; else the optimizer's state is dropped.
+    Pipeline gets the rows as they are, a net as float32. `loss` is a module as
+    ``sk_ekd.losses`` describes it, `seed` seeds torch for this fit, `epochs` follows
+    it. With `n_epochs`, `update_student` is to go on; else the optimizer's state is
+    dropped.
     """
     student = clone(student)
     steps, net = _split_student(student)
@@ -69,10 +89,10 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
             train = _seed_params(steps, seed).fit_transform(X, y), targets
             if valid is not None:
                 valid = steps.transform(valid[0]), valid[1]
-        train, valid = (part and _pack(*part) for part in (train, valid))
+        train, valid = (part and _as_inputs(*part) for part in (train, valid))
         _train(net, train, valid, loss, epochs, student, n_epochs)
     if n_epochs is None:
-        _drop_optimizer_state(net, loss)
+        net.optimizer_.state.clear()  # Adam's moments would triple the size of a pickle
     history = _shorten_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline predicts by itself, whatever its steps return
@@ -92,7 +112,7 @@ def update_student(student, train, *, loss, seed, epochs):
     steps, net = _split_student(student)
     X, targets = train
     with seeded(seed, net.device):
-        train = _pack(steps.transform(X) if steps else X, targets)
+        train = _as_inputs(steps.transform(X) if steps else X, targets)
         _train(net, train, None, loss, epochs, student, 1)
     return _shorten_history(net)
 
@@ -132,15 +152,15 @@ def _seed_params(steps, seed):
     return steps.set_params(**dict.fromkeys(unset, seed))
 
 
-def _pack(X, targets):
-    """Return inputs and packed targets of a part -> (n, ...), (n, 4 + c)."""
+def _as_inputs(X, targets):
+    """Return the inputs and the Targets of a part -> (n, ...), (n,)."""
     Z = as_matrix(X)
     if len(targets.y) != Z.shape[0]:
         raise ValueError(
             "The student's preprocessing must keep every row, got "
             f"{Z.shape[0]} rows from {len(targets.y)}."
         )
-    return Z, pack(targets)
+    return Z, targets
 
 
 # --- Train ---------------------------------------------------------------------------
@@ -166,16 +186,21 @@ class _EpochEnd(Callback):
 
 def _train(net, train, valid, loss, epochs, student, n_epochs):
     """Train the net in place, and leave it as the user configured it."""
-    X, packed = train
-    _check_callbacks(net, valid)
-    criterion = Criterion(make_form(net), loss)
-    with _borrowed(net, criterion):
+    X, targets = train
+    check_dataset(net)
+    if valid and net.callbacks == "disable":
+        raise ValueError(
+            "`validation_fraction` stops the training by a callback, but the student "
+            "has callbacks='disable': set either to None."
+        )
+    criterion = Criterion(make_form(net), loss, targets.mix.shape[1])
+    with _borrowed(net, criterion) as own:
         if not net.initialized_:
-            _initialize(net, X, packed.shape[1] - N_LEADING, criterion)
-        _check_batch_norm(net, len(packed), X)
+            _initialize(net, X, criterion, own)
         if criterion not in net.criterion_.modules():  # of a net that trained before
             net.criterion_ = criterion.to(net.device or "cpu")
         net.criterion_ = uncompiled(net.criterion_)  # what it remembers is in no graph
+        _check_callbacks(net, valid)
         if net.callbacks != "disable":
             net.callbacks_ = [
                 # first, since EarlyStopping ends an epoch for the callbacks after it
@@ -185,13 +210,22 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
                 (OWN + "end", _EpochEnd(epochs, student)),
             ]
         make_dataset = choose_dataset(net)
-        # soft targets cannot be stratified
-        net.train_split = valid and predefined_split(make_dataset(*valid))
-        if has_plain_steps(net):
+        is_plain = has_plain_steps(net)
+        if is_plain:
             net.run_single_epoch = partial(run_single_epoch, net)
+        # a Dataset, a loader or a hook of the user's may mix rows
+        mixable = not is_plain or net.iterator_train is not MemoryBatches
+        if not mixable:
+            _check_batch_norm(net, X)
+        if valid:  # soft targets cannot be stratified
+            held = make_dataset(valid[0], pack(valid[1], mixable=mixable))
+            net.train_split = predefined_split(held)
+        rows = make_dataset(X, pack(targets, mixable=mixable))
         epochs.start(n_epochs or net.max_epochs)
-        net.partial_fit(make_dataset(X, packed), None, epochs=n_epochs)
-        if len(net.history) and "train_batch_count" not in net.history[-1]:
+        with noticed_interrupts() as interrupts:
+            net.partial_fit(rows, None, epochs=n_epochs)
+        is_whole = not len(net.history) or "train_batch_count" in net.history[-1]
+        if interrupts or not is_whole:
             raise KeyboardInterrupt  # which skorch swallowed: half a student
         epochs.finish()
 
@@ -199,15 +233,16 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
 @contextmanager
 def _borrowed(net, criterion):
     """Lend the net to a training with this criterion, and get it back as it was."""
-    own = {name: vars(net)[name] for name in BORROWED if name in vars(net)}
-    own_fitted = net.criterion_ if net.initialized_ else own_criterion(net)
+    before = {name: vars(net)[name] for name in BORROWED if name in vars(net)}
+    own = {"criterion_": net.criterion_ if net.initialized_ else own_criterion(net)}
     n_before = len(net.history) if net.initialized_ else 0
     if not callable(net.predict_nonlinearity):
         net.predict_nonlinearity = criterion.form.proba  # for callbacks that predict
-    # of a validation part: its y are packed targets, which this would take for labels
-    setattr(net, VALID_ACC, None)
+    net.train_split = None
     try:
-        yield
+        if net.initialized_:
+            _own_parameters(net, criterion.loss)
+        yield own
     except BaseException:
         if net.initialized_:
             del net.history[n_before:]  # an epoch that is not whole
@@ -215,9 +250,10 @@ def _borrowed(net, criterion):
     finally:
         for name in BORROWED:
             vars(net).pop(name, None)
-        vars(net).update(own)
+        vars(net).update(before)
         if net.initialized_:
-            net.criterion_ = own_fitted.to(net.device or "cpu")
+            net.criterion_ = own["criterion_"].to(net.device or "cpu")
+            _disown_parameters(net, criterion.loss)
         if net.initialized_ and net.callbacks != "disable":
             net.callbacks_ = [
                 (name, callback)
@@ -226,20 +262,46 @@ def _borrowed(net, criterion):
             ]
 
 
-def _initialize(net, X, n_classes, criterion):
+def _own_parameters(net, loss):
+    """Let the optimizer of a net that trained before train what a loss owns, too."""
+    known = {id(p) for group in net.optimizer_.param_groups for p in group["params"]}
+    missing = [p for p in loss.parameters() if id(p) not in known]
+    net.optimizer_.param_groups[-1]["params"].extend(missing)
+
+
+def _disown_parameters(net, loss):
+    """Take what a loss owns out of the optimizer: it is no part of the student."""
+    gone = {id(p) for p in loss.parameters()}
+    for group in net.optimizer_.param_groups:
+        group["params"] = [p for p in group["params"] if id(p) not in gone]
+    for parameter in loss.parameters():
+        net.optimizer_.state.pop(parameter, None)
+
+
+def _initialize(net, X, criterion, own):
     """Let skorch make the module, of the right width, and all that goes with it."""
+    n_classes = criterion.n_classes
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else inferred from packed targets
     _set_width(net, X.shape[1:], n_classes)
-    own, net.criterion = net.criterion, MakeCriterion(criterion)
-    net.initialize()  # with the criterion, so that what a loss owns is in the optimizer
-    net.criterion = own
-    few = as_tensor(X[:8])
+    own_class, own_accuracy = net.criterion, vars(net).get(VALID_ACC, "default")
+    if has_own(net, "initialize_criterion"):
+        # now, so that what the loss owns is in the optimizer
+        net.criterion = MakeCriterion(criterion)
+    # which would take the packed targets of a validation part for labels
+    setattr(net, VALID_ACC, None)
+    net.initialize()
+    net.criterion = own_class
+    vars(net).pop(VALID_ACC)
+    if own_accuracy != "default":
+        setattr(net, VALID_ACC, own_accuracy)
+    if criterion not in net.criterion_.modules():  # the user's own way of making it
+        own["criterion_"] = net.criterion_
+        _own_parameters(net, criterion.loss)
+    few = X[:8]
     try:
-        net.module_.eval()  # not to count these rows in a BatchNorm
-        with torch.no_grad():
-            # of the base class: the binary net's own checks the output by itself
-            output = NeuralNet.infer(net, few)
+        # a lazy module makes its parameters now; the binary net would check the output
+        output = next(iter(_outputs(net, few, torch.no_grad, NeuralNet.infer)))
     except Exception as error:
         raise ValueError(
             f"The student's module cannot take float32 rows of shape {X.shape[1:]}: "
@@ -247,7 +309,7 @@ def _initialize(net, X, n_classes, criterion):
             "`module__in_features` unset where the module's __init__ takes "
             "`in_features`."
         ) from error
-    check_output(criterion.form, output, len(few), n_classes)
+    check_output(criterion.form, output, few.shape[0], n_classes)
 
 
 def _set_width(net, shape, n_classes):
@@ -263,37 +325,34 @@ def _set_width(net, shape, n_classes):
             net.set_params(**{f"module__{name}": value})
 
 
-def _check_batch_norm(net, n_samples, X):
+def _check_batch_norm(net, X):
     """Raise where the last batch has one row, which a BatchNorm cannot train on."""
-    options = net.get_params_for("iterator_train")
+    options, n_samples = net.get_params_for("iterator_train"), X.shape[0]
     size = options.get("batch_size", net.batch_size)
     size = n_samples if size == -1 else size
-    if n_samples % size != 1 % size or options.get("drop_last") or "sampler" in options:
+    if n_samples % size != 1 % size or options.get("drop_last"):
         return
     if not any(isinstance(module, BATCH_NORMS) for module in net.module_.modules()):
         return
-    try:
-        with torch.no_grad(), seeded(0, net.device):  # as if nothing had been drawn
-            copy.deepcopy(net.module_).train()(as_tensor(X[:1]).to(net.device or "cpu"))
-    except ValueError as error:  # not where a row has several values per channel
+    fault = None
+    with suppress(Exception), torch.no_grad(), seeded(0, net.device):
+        # a copy, as if nothing had been drawn or counted
+        module, row = copy.deepcopy(net.module_).train(), as_tensor(X[:1])
+        try:
+            module(row.to(net.device or "cpu"))
+        except ValueError as error:  # not where a row has several values per channel
+            fault = error
+    if fault:
         raise ValueError(
             "A BatchNorm of the student cannot train on a batch of one row: set "
             "`iterator_train__drop_last=True`, or another batch_size, on the net."
-        ) from error
+        ) from fault
 
 
 def _check_callbacks(net, valid):
     """Raise for callbacks that want what is not there in training."""
-    if net.callbacks == "disable":
-        if valid is not None:
-            raise ValueError(
-                "`validation_fraction` stops the training by a callback, but the "
-                "student has callbacks='disable': set either to None."
-            )
-        return
-    callbacks = _own_callbacks(net)
-    recorded = {getattr(callback, "name", None) for callback in callbacks}
-    for callback in callbacks:
+    recorded = {getattr(callback, "name_", None) for _, callback in net.callbacks_}
+    for _, callback in net.callbacks_:
         if (
             isinstance(callback, (EpochScoring, BatchScoring))
             and (isinstance(callback.scoring, str) or callback.use_caching)
@@ -305,8 +364,10 @@ def _check_callbacks(net, valid):
                 "valid_acc, which `validation_fraction` brings, or give it a callable "
                 "that brings its own rows, and use_caching=False."
             )
-        monitor = str(getattr(callback, "monitor", None)).removesuffix("_best")
-        if valid is None and monitor.startswith("valid_") and monitor not in recorded:
+        if not isinstance(callback, (EarlyStopping, Checkpoint)) or valid:
+            continue
+        monitor = str(callback.monitor).removesuffix("_best")
+        if monitor in ("valid_loss", "valid_acc") and monitor not in recorded:
             raise ValueError(
                 f"{type(callback).__name__} of the student monitors {monitor!r}, which "
                 "is not recorded. A validation part is there only with "
@@ -317,25 +378,11 @@ def _check_callbacks(net, valid):
 
 def _stopping(net, valid):
     """Return the rule to stop by, unless the user has one or there is no such part."""
-    has_own = any(isinstance(cb, EarlyStopping) for cb in _own_callbacks(net))
-    if valid is None or has_own:
+    stops = any(isinstance(callback, EarlyStopping) for _, callback in net.callbacks_)
+    if valid is None or stops:
         return []
     rule = EarlyStopping(patience=PATIENCE, load_best=True)
     return [(OWN + "stop", rule.initialize())]
-
-
-def _own_callbacks(net):
-    """Return the user's callbacks, made if they are classes."""
-    callbacks = [cb[1] if isinstance(cb, tuple) else cb for cb in net.callbacks or []]
-    return [cb() if isinstance(cb, type) else cb for cb in callbacks]
-
-
-def _drop_optimizer_state(net, loss):
-    """Drop what only further training needs: Adam's moments triple a pickle's size."""
-    net.optimizer_.state.clear()
-    gone = set(map(id, loss.parameters()))
-    for group in net.optimizer_.param_groups:
-        group["params"] = [p for p in group["params"] if id(p) not in gone]
 
 
 def _shorten_history(net):
@@ -348,9 +395,11 @@ def _shorten_history(net):
         [{k: v for k, v in row.items() if np.isscalar(v)} for row in net.history]
     )
     last = history["train_loss"].iloc[-1] if "train_loss" in history else 0.0
-    if not np.isfinite(last):
+    has_diverged = not all(torch.isfinite(p).all() for p in net.module_.parameters())
+    if has_diverged or not np.isfinite(last):
         warn(
-            f"The student's training diverged: its last train_loss is {last}. "
+            f"The student's training diverged: its last train_loss is {last}"
+            f"{', and its parameters are not finite' if has_diverged else ''}. "
             f"Lower its lr (now {net.lr}) or scale its inputs.",
             ConvergenceWarning,
         )
@@ -366,22 +415,39 @@ def student_proba(student, X):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
     steps, net = _split_student(student)
     Z = as_matrix(steps.transform(X) if steps else X)
-    proba, blocks = to_proba(net), []
+    if has_own(net, "predict_proba"):
+        # in float64, so that rows sum to one for scikit-learn's metrics
+        outputs = (first_of(output).double() for output in _outputs(net, Z))
+        proba = np.concatenate([to_proba(net)(output).numpy() for output in outputs])
+    else:
+        proba = np.asarray(net.predict_proba(Z), dtype=np.float64)
+    is_finite = np.isfinite(proba).all(axis=1)
+    if not is_finite.all():
+        raise ValueError(
+            f"The student predicts NaN for {np.count_nonzero(~is_finite)} of "
+            f"{len(proba)} rows, first for row {is_finite.argmin()}: its training "
+            "diverged (see `history_`), or what it computes for these rows is too "
+            "large for its dtype. Lower its lr, or scale or clip its inputs."
+        )
+    return proba
+
+
+def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
+    """Yield the module's outputs for blocks of rows, on the CPU.
+
+    By the net itself where something of the user's reads rows or asks the module: what
+    trains, predicts. `infer` may stand in for skorch's own.
+    """
+    if not reads_plainly(net):
+        Z = Z if issparse(Z) else np.asarray(Z, dtype=np.float32)
+        yield from net.forward_iter(Z)
+        return
+    if net.module_.training:
+        net.module_.eval()  # unlike in skorch, once, and not for every batch
+    infer = partial(infer, net) if infer and has_own(net, "infer") else net.infer
     size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, prod(Z.shape[1:]))))
     for start in range(0, Z.shape[0], size):
-        # a copy: a module may work in place
-        output = _infer(net, as_tensor(Z[start : start + size]))
-        output = output[0] if isinstance(output, tuple) else output
-        # in float64, so that rows sum to one for scikit-learn's metrics
-        blocks.append(proba(output.cpu().double()).numpy())
-    return np.concatenate(blocks)
-
-
-def _infer(net, X):
-    """Ask the module; unlike in skorch, it is set to evaluate only once."""
-    if type(net).evaluation_step is not NeuralNet.evaluation_step:
-        return net.evaluation_step((X, None))
-    if net.module_.training:
-        net.module_.eval()
-    with torch.inference_mode():
-        return net.infer(X)
+        with without_grad():
+            # a copy: a module may work in place
+            output = infer(as_tensor(Z[start : start + size]))
+        yield to_device(output, "cpu")

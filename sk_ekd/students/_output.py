@@ -9,6 +9,11 @@ from .._classes import UNLABELED
 from .._compat import warn
 
 
+def first_of(output):
+    """Return the output itself, or the first of several."""
+    return output[0] if isinstance(output, tuple) else output
+
+
 class Output:
     """What a student says of a batch, whatever the form of its net's output."""
 
@@ -18,8 +23,16 @@ class Output:
         self.log_proba = F.log_softmax(form.logits(self._read), dim=1)  # (b, c)
 
     def cross_entropy(self, y):
-        """Return the loss of the net's own criterion -> (b,), 0 where y is -1."""
-        return self._form.cross_entropy(self._read, self.log_proba, y)
+        """Return the loss of the net's own criterion -> (b,), 0 without a label.
+
+        `y` (b,) are indices, -1 unlabeled, or (b, c) shares of the classes, which need
+        not sum to one.
+        """
+        if y.ndim == 1:
+            return self._form.cross_entropy(self._read, self.log_proba, y)
+        total = y.sum(dim=1)  # (b,)
+        shares = y / total.clamp(min=torch.finfo(y.dtype).tiny).unsqueeze(1)
+        return total * self._form.soft_cross_entropy(self._read, shares)
 
 
 class Logits(nn.Module):
@@ -47,6 +60,10 @@ class Logits(nn.Module):
         # the same, without a second softmax
         return F.nll_loss(log_proba, y, ignore_index=UNLABELED, reduction="none")
 
+    def soft_cross_entropy(self, read, shares):
+        """Return the loss of the criterion for shares of the classes -> (b,)."""
+        return self.criterion(read, shares)
+
     @staticmethod
     def proba(output):
         """Return the probabilities of all classes -> (b, c)."""
@@ -59,9 +76,14 @@ class Proba(nn.Module):
     def __init__(self, criterion):
         super().__init__()
         self.criterion = criterion
+        self.is_log = None  # until a batch tells; a net's own get_loss may take the log
 
     def read(self, output):
         """Return what the criterion takes -> (b, c)."""
+        if self.is_log is None:
+            self.is_log = bool((output < 0).any())
+        if self.is_log:
+            return output
         return torch.log(output + torch.finfo(output.dtype).eps)  # as skorch does
 
     def logits(self, read):
@@ -71,6 +93,12 @@ class Proba(nn.Module):
     def cross_entropy(self, read, log_proba, y):
         """Return the loss of the criterion -> (b,), 0 where y is -1."""
         return self.criterion(read, y)
+
+    def soft_cross_entropy(self, read, shares):
+        """Return the loss of the criterion for shares of the classes -> (b,)."""
+        weight = self.criterion.weight
+        shares = shares if weight is None else shares * weight
+        return -torch.linalg.vecdot(shares, read)
 
     @staticmethod
     def proba(output):
@@ -98,6 +126,10 @@ class OneLogit(nn.Module):
         known = (y != UNLABELED).to(read.dtype)
         positive = y.clamp(min=0).to(read.dtype)
         return known * self.criterion(read, positive)
+
+    def soft_cross_entropy(self, read, shares):
+        """Return the loss of the criterion for shares of the classes -> (b,)."""
+        return self.criterion(read, shares[:, 1])
 
     @staticmethod
     def proba(output):
@@ -159,7 +191,7 @@ def is_binary(net):
 
 def check_output(form, output, n_samples, n_classes):
     """Say what is wrong with the untrained module's output for a few rows."""
-    output = output[0] if isinstance(output, tuple) else output
+    output = first_of(output)
     shape = tuple(output.shape)
     if isinstance(form, OneLogit):
         if n_classes != 2:

@@ -1,6 +1,8 @@
 """One row of one tensor for all that the loss needs to know of a row.
 
 One tensor is one look-up a batch, and passes through any Dataset, loader or sampler.
+Where something of the user's may mix rows (mixup), labels are written as shares of the
+classes: a mean of two indices would be a third class.
 """
 
 from typing import NamedTuple
@@ -13,13 +15,12 @@ from sklearn.utils import gen_batches
 from .._classes import UNLABELED
 
 BLOCK_ROWS = 2**16  # whose entropy is computed at once
-N_LEADING = 4  # columns before those of the mix
 
 
 class TargetBatch(NamedTuple):
     """The targets of a batch of rows."""
 
-    y: torch.Tensor  # (b,), index of the label, -1 unlabeled
+    y: torch.Tensor  # (b,), index of the label, -1 unlabeled; or (b, c), shares
     label_weight: torch.Tensor  # (b,)
     mix_weight: torch.Tensor  # (b,)
     negentropy: torch.Tensor  # (b,), Σ mix log mix
@@ -28,24 +29,41 @@ class TargetBatch(NamedTuple):
     @property
     def labeled(self):
         """Whether each row has a label -> (b,)."""
-        return self.y != UNLABELED
+        return self.y != UNLABELED if self.y.ndim == 1 else self.y.sum(dim=1) > 0
+
+    def is_right(self, log_proba):
+        """Whether the label is the most probable class; not where unlabeled -> (b,)."""
+        y = self.y if self.y.ndim == 1 else self.y.argmax(dim=1)
+        return (log_proba.argmax(dim=1) == y) & self.labeled
 
 
-def pack(targets):
-    """Pack the targets -> (n, 4 + c), float32."""
-    packed = np.empty(
-        (len(targets.y), N_LEADING + targets.mix.shape[1]), dtype=np.float32
-    )
-    packed[:, 0], packed[:, 1] = targets.y, targets.label_weight
-    packed[:, 2], packed[:, N_LEADING:] = targets.mix_weight, targets.mix
-    for block in gen_batches(len(packed), BLOCK_ROWS):  # the constant of the KL
+def pack(targets, *, mixable=False):
+    """Pack the targets -> (n, 4 + c), or (n, 3 + 2c) where rows may be mixed; float32.
+
+    The shares of a mixable label are multiplied by the row's weight, 0 if unlabeled.
+    """
+    n_samples, n_classes = targets.mix.shape
+    n_label = n_classes + 1 if mixable else 2
+    packed = np.zeros((n_samples, n_label + 2 + n_classes), dtype=np.float32)
+    if mixable:
+        known = np.flatnonzero(targets.labeled)
+        packed[:, 0] = 1
+        packed[known, 1 + targets.y[known]] = targets.label_weight[known]
+    else:
+        packed[:, 0], packed[:, 1] = targets.y, targets.label_weight
+    packed[:, n_label], packed[:, n_label + 2 :] = targets.mix_weight, targets.mix
+    for block in gen_batches(n_samples, BLOCK_ROWS):  # the constant of the KL
         mix = targets.mix[block].astype(np.float64)
-        packed[block, 3] = -entr(mix).sum(axis=1)
+        packed[block, n_label + 1] = -entr(mix).sum(axis=1)
     return torch.from_numpy(packed)
 
 
-def unpack(packed):
+def unpack(packed, n_classes):
     """Undo `pack` on a batch -> TargetBatch."""
-    y, label_weight, mix_weight, negentropy = packed[:, :N_LEADING].unbind(dim=1)
-    mix = packed[:, N_LEADING:]
-    return TargetBatch(y.long(), label_weight, mix_weight, negentropy, mix)
+    mix = packed[:, -n_classes:]
+    if packed.shape[1] == 4 + n_classes:
+        y, label_weight, mix_weight, negentropy = packed[:, :4].unbind(dim=1)
+        return TargetBatch(y.long(), label_weight, mix_weight, negentropy, mix)
+    mix_weight, negentropy = packed[:, 1 + n_classes : 3 + n_classes].unbind(dim=1)
+    shares = packed[:, 1 : 1 + n_classes]
+    return TargetBatch(shares, packed[:, 0], mix_weight, negentropy, mix)

@@ -17,7 +17,7 @@ RESPONSES = ("predict_proba", "decision_function", "predict")  # in order of pre
 def open_teachers(teachers, cv):
     """Name the teachers; a fitted ensemble that is passed bare stands for its members.
 
-    None is no teacher: their predictions are given.
+    None means that there are no teachers, only their predictions.
     """
     if teachers is None:
         return {}

@@ -21,7 +21,7 @@ class Predictions:
 
     The same whether the teachers are fitted, are fitted here (a labeled row then gets
     the predictions of clones that never saw it), or have their predictions given.
-    `fit` comes before blocks, `shape` and `data` are there.
+    Call `fit` first: blocks, `shape` and `data` are there only after it.
 
     Parameters
     ----------

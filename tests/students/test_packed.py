@@ -12,7 +12,7 @@ def test_packing_is_undone_by_unpacking():
     _, y, target = make_data()
     y[:5] = -1
     weights = np.random.RandomState(0).rand(2, N).astype(np.float32)
-    got = unpack(pack(as_part(None, y, target, *weights)[1]))
+    got = unpack(pack(as_part(None, y, target, *weights)[1]), 3)
     unpacked = got.y, got.label_weight, got.mix_weight, got.mix
     for part, expected in zip(unpacked, (y, *weights, target), strict=True):
         assert_array_equal(part.numpy(), expected)
