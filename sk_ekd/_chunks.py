@@ -54,11 +54,11 @@ def check_same_teachers(predictions, before):
         )
 
 
-def check_finite_weight(weight):
-    """Raise for weights that the loss, computed in float32, cannot hold."""
-    largest = np.finfo(np.float32).max
-    if weight.max(initial=0) > largest:
+def check_classes_are_named(predictions, data, classes):
+    """Raise where only the number of columns would say which classes there are."""
+    if classes is None and not predictions.teachers and not data.labeled.any():
         raise ValueError(
-            f"`sample_weight` must be at most {largest:.3g}, got {weight.max():.3g}: "
-            "partial_fit uses weights as they are, best with a mean of one."
+            "The first chunk has no label, and there are no teachers whose classes are "
+            "known: name all classes, as in partial_fit(X, y, classes=[...]), in the "
+            f"order of the {predictions.given.shape[2]} columns of `teacher_proba`."
         )

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+MISSING_AS_TEXT = {"nan", "NaN", "None", "<NA>", "NaT"}
 UNLABELED = -1  # the code of a row without a label, whatever mark the caller uses
 
 
@@ -161,7 +162,14 @@ def weigh_classes(data, classes, class_weight):
                 "`class_weight` must give finite, non-negative weights to classes "
                 f"among {classes.tolist()}, got {class_weight!r}."
             )
-        weight[labeled] *= each[y]
+        with np.errstate(over="ignore"):  # refused below
+            weight[labeled] *= each[y]
+    largest = np.finfo(np.float32).max  # the loss is computed in float32
+    if weight.max(initial=0) > largest:
+        raise ValueError(
+            f"`sample_weight` times `class_weight` must be at most {largest:.3g}, got "
+            f"{weight.max():.3g}: divide the weights, best to a mean of one."
+        )
     return weight
 
 
@@ -287,12 +295,21 @@ def _check_kind(labels, unlabeled_label):
             f"The labels in y must be all numbers or all strings, got {shown}: no "
             "other type and no mix of them is supported."
         )
-    if kind == "text" and unlabeled_label == UNLABELED and "-1" in set(labels.tolist()):
+    if kind == "text" and unlabeled_label is not None:
+        _check_no_mark_as_text(set(labels.tolist()), unlabeled_label)
+
+
+def _check_no_mark_as_text(labels, mark):
+    marks = {*MISSING_AS_TEXT, str(mark)}
+    if isinstance(mark, numbers.Real):
+        marks.add(str(float(mark)))
+    found = sorted(marks & labels)
+    if found:
         raise ValueError(
-            'y holds the string "-1" beside other strings: NumPy turns -1 into text in '
-            "an array of strings. Build y with dtype=object, or write None or NaN "
-            'where the label is unknown. (If "-1" is a class, set '
-            "unlabeled_label=None.)"
+            f'y holds the string "{found[0]}" beside other strings: NumPy and files '
+            f"turn {mark!r} and missing values into text in an array of strings. Build "
+            "y with dtype=object, or write None or NaN where the label is unknown. (If "
+            f'"{found[0]}" is a class, set unlabeled_label=None.)'
         )
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._chunks import (
     check_chunkwise,
-    check_finite_weight,
+    check_classes_are_named,
     check_same_classes,
     check_same_teachers,
     teachers_by_now,
@@ -104,7 +104,7 @@ class EnsembleDistiller(Distiller):
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
-        Softens the teachers and the student in the distillation term.
+        Softens the teachers and the student in the distillation term; 0.001 to 1000.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes, which multiply the sample weights of labeled rows.
         "balanced" is inversely proportional to the number of labeled rows of a class.
@@ -194,7 +194,7 @@ class EnsembleDistiller(Distiller):
         ],
         "weighting": [StrOptions(set(WEIGHTINGS)), callable],
         "alpha": [Interval(Real, 0, 1, closed="both")],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "classes": ["array-like", None],
         "unlabeled_label": [str, Real, np.bool_, None],
@@ -365,8 +365,10 @@ default=None
         predictions, data = self._read(
             X, y, sample_weight, teacher_proba, classes, first=first
         )  # (n,)
+        if first:
+            named = self.classes if classes is None else classes
+            check_classes_are_named(predictions, data, named)
         weight = weigh_classes(data, self.classes_, self.class_weight)  # (n,)
-        check_finite_weight(weight)
         with seeded(teacher_seed):
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             if first:
@@ -402,8 +404,6 @@ default=None
         if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
             validate_data(self, X, reset=False, skip_check_array=True)
         return student_proba(self.student_, X)
-
-    # --- Stages ----------------------------------------------------------------------
 
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):
         """Check the input, and find all classes -> Predictions to fit, Data."""

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import sys
 import warnings
+import weakref
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -16,6 +17,12 @@ from ._classes import as_column, check_one_kind, encode_labels, read_labels
 from ._compat import CallbackSupportMixin, VisualBlock, warn
 from ._data import as_rows, take_rows
 
+OBJECTS = {  # whose parameters can be set, in the place of None and of names
+    "student": "sk_ekd.students.default_student(X)",
+    "weighting": "sk_ekd.weighting.UnifiedWeighting()",
+    "pooling": "sk_ekd.pooling.CalibratedPool()",
+}
+_SEARCH = {}  # the last one that was warned of
 MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
 
 
@@ -111,7 +118,20 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"{nested[0]!r} would change a teacher that is fitted: set `teachers` "
                 "to other ones, in a grid each of them in a FrozenEstimator."
             )
+        for name in params:
+            self._check_nested(name, params)
         return super().set_params(**params)
+
+    def _check_nested(self, name, params):
+        """Raise where a nested parameter has no object to be set on."""
+        parameter, delimiter, _ = name.partition("__")
+        value = params.get(parameter, getattr(self, parameter, self))
+        if delimiter and not hasattr(value, "set_params"):
+            raise ValueError(
+                f"{name!r} would set a parameter of `{parameter}`, which is {value!r}: "
+                f"pass an object first, as {parameter}="
+                f"{OBJECTS.get(parameter, 'an estimator')}."
+            )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "student_")
@@ -180,6 +200,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     break
         else:
             return
+        if _is_of_same_search(frame):
+            return
         warn(
             f"scikit-learn takes {self.unlabeled_label!r}, the mark of an unknown "
             "label, for a class here: folds are stratified by it, and every scorer but "
@@ -188,6 +210,23 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "meta-estimator labeled rows only. (If it is a class, set "
             "unlabeled_label=None.)"
         )
+
+
+def _is_of_same_search(frame):
+    """Return whether the last frame asked about had this y, called at this line.
+
+    A search fits once a candidate and split, all with one y.
+    """
+    y = frame.f_locals.get("y")
+    while frame.f_back and frame.f_globals["__name__"].startswith(
+        ("sklearn", "joblib")
+    ):
+        frame = frame.f_back
+    before, line = _SEARCH.get("y"), (frame.f_code, frame.f_lineno)
+    is_same = before is not None and before() is y and _SEARCH["line"] == line
+    with contextlib.suppress(TypeError):  # a list has no weak references
+        _SEARCH.update(y=weakref.ref(y), line=line)
+    return is_same
 
 
 def _takes_mark_for_class(frame, unlabeled_label):

@@ -193,7 +193,25 @@ def test_missing_value_means_unlabeled_without_a_mark_too(dtype):
 
 
 def test_number_marks_no_string():
-    assert read(np.array(["a", "1"]), 1) == (["a", "1"], [True, True])
+    assert read(np.array(["a", "1"]), -1) == (["a", "1"], [True, True])
+    assert read(objects("a", 0, "1"), 0) == (["a", "1"], [True, False, True])
+
+
+AS_TEXT = ["-1", "-1.0", "nan", "NaN", "None", "<NA>", "NaT"]
+
+
+@pytest.mark.parametrize("text", AS_TEXT)
+def test_mark_that_became_text_is_an_error_with_a_way_out(text):
+    y = np.array(["a", text, "b"])
+    with pytest.raises(ValueError, match=rf'the string "{text}".*unlabeled_label=None'):
+        read(y)
+    assert read(y, None) == (["a", text, "b"], [True, True, True])
+
+
+def test_text_of_the_callers_own_mark_is_an_error():
+    with pytest.raises(ValueError, match=r'the string "999"'):
+        read(np.array(["a", "999"]), 999)
+    assert read(np.array(["a", "?", "-1"]), "?") == (["a", "-1"], [True, False, True])
 
 
 def test_false_is_a_label_when_the_mark_is_minus_one():
@@ -383,7 +401,7 @@ ROUND_TRIPS = {
     "strings": ["c", "a", "b", "a"],
     "strings of digits": ["10", "9", "1", "9"],
     "strings beyond ASCII": ["ä", "z", "日本", "z"],
-    "strings that say missing": ["nan", "None", "<NA>", "nan"],
+    "strings that say nothing": ["none", "", "NA", "none"],
     "mixed numbers": objects(2, 1.0, True, np.int8(2)),
     "object bools": objects(True, False, True, True),
     "nullable ints": pd.Series([3, 1, 2, 1], dtype="Int64"),

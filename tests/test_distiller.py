@@ -25,6 +25,7 @@ from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
+from sk_ekd.students._packed import unpack
 from sk_ekd.teachers._predict import stack_proba
 from sk_ekd.weighting import Rows, UnifiedWeighting, disagreement, uniform
 from tests.errors import check_errors, check_warnings
@@ -180,7 +181,9 @@ class Watch(Callback):
         Watch.train, Watch.valid = [], []
 
     def on_batch_begin(self, net, batch, training, **kwargs):
-        (Watch.train if training else Watch.valid).append(batch[1][:, 0].numpy())
+        targets = unpack(batch[1], 3)
+        y = np.where(targets.labeled, targets.y.argmax(dim=1), -1)
+        (Watch.train if training else Watch.valid).append(y)
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
@@ -491,19 +494,19 @@ test_parameter_out_of_its_range_is_an_error = check_errors(
             lambda w: w.fit(temperature=0),
             InvalidParameterError,
             "'temperature' parameter of EnsembleDistiller",
-            "in the range (0.0, inf). Got 0 instead",
+            "in the range [0.001, 1000.0]. Got 0 instead",
         ),
         "temperature negative": (
             lambda w: w.fit(temperature=-2.0),
             InvalidParameterError,
             "'temperature' parameter of EnsembleDistiller",
-            "in the range (0.0, inf). Got -2.0",
+            "in the range [0.001, 1000.0]. Got -2.0",
         ),
         "temperature infinite": (
             lambda w: w.fit(temperature=np.inf),
             InvalidParameterError,
             "'temperature' parameter of EnsembleDistiller",
-            "in the range (0.0, inf). Got inf",
+            "in the range [0.001, 1000.0]. Got inf",
         ),
         "random_state text": (
             lambda w: w.fit(random_state="seed"),
@@ -681,3 +684,24 @@ def test_good_input_neither_raises_nor_warns(small):
         small.fit()
         small.fit_unfitted()
         small.fit_stub(X=small.X)
+
+
+@pytest.mark.parametrize("weight", [1e307, 1e39])
+def test_weight_that_the_loss_cannot_hold_is_an_error(world, weight):
+    sample_weight = np.full(len(world.y), weight)
+    with pytest.raises(ValueError, match=r"must be at most 3.4e\+38.*mean of one"):
+        world.distill(sample_weight=sample_weight)
+    with pytest.raises(ValueError, match=r"must be at most 3.4e\+38.*mean of one"):
+        world.distill(class_weight={0: weight})
+
+
+def test_large_weights_are_scaled(world):
+    weights = [np.full(len(world.y), weight) for weight in (1, 2.0**100)]
+    one, large = (world.distill(sample_weight=weight) for weight in weights)
+    assert_array_equal(one.predict_proba(world.X), large.predict_proba(world.X))
+
+
+@pytest.mark.parametrize("temperature", [1e-4, 1e4, 0, np.inf])
+def test_temperature_has_bounds(world, temperature):
+    with pytest.raises(ValueError, match=r"'temperature'.*\[0.001, 1000.0\]"):
+        world.distill(temperature=temperature)

@@ -387,8 +387,22 @@ def test_other_number_of_answers_is_an_error():
         distiller.partial_fit(X, Y, teacher_proba=proba[:, :1])
 
 
+def test_first_chunk_without_label_and_teacher_asks_for_classes(blobs):
+    X, y = blobs
+    proba = np.eye(3)[y][:, np.newaxis]
+    distiller = EnsembleDistiller(None, make_net())
+    unknown = np.full(len(X), -1)
+    with pytest.raises(ValueError, match=r"name all classes.*order of the 3 columns"):
+        distiller.partial_fit(X, unknown, teacher_proba=proba)
+    distiller.partial_fit(X, unknown, [3, 5, 7], teacher_proba=proba)
+    assert_array_equal(distiller.classes_, [3, 5, 7])
+
+
 def test_weight_beyond_float32_is_an_error():
-    with pytest.raises(ValueError, match=r"`sample_weight` must be at most 3.4e\+38"):
+    with pytest.raises(
+        ValueError,
+        match=r"`sample_weight` times `class_weight` must be at most 3.4e\+38",
+    ):
         make_chunkwise().partial_fit(X, Y, sample_weight=np.full(N, 1e39))
 
 

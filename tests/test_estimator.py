@@ -1,5 +1,6 @@
 """scikit-learn's own checks, and its tools around the distiller."""
 
+import re
 import warnings
 
 import numpy as np
@@ -376,3 +377,38 @@ test_mark_in_a_test_part_is_warned_of_once = check_warnings(
         ),
     }
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("student__net__lr", "student=sk_ekd.students.default_student(X)"),
+        ("weighting__teacher", "weighting=sk_ekd.weighting.UnifiedWeighting()"),
+        ("pooling__ridge", "pooling=sk_ekd.pooling.CalibratedPool()"),
+        ("cv__n_splits", "cv=an estimator"),
+    ],
+)
+def test_nested_parameter_without_an_object_says_which_to_pass(name, cure):
+    with pytest.raises(ValueError, match=re.escape(cure)):
+        EnsembleDistiller([SVC()]).set_params(**{name: 1})
+
+
+def test_nested_parameter_may_come_with_its_object():
+    distiller = EnsembleDistiller([SVC()])
+    distiller.set_params(weighting=UnifiedWeighting(), weighting__teacher="uniform")
+    assert distiller.weighting.teacher == "uniform"
+
+
+def test_search_is_warned_of_the_mark_once():
+    X, y = make_classification(60, random_state=0)
+    y[::2] = -1
+    teacher = GaussianNB().fit(X[1::2], y[1::2])
+    distiller = EnsembleDistiller(
+        [teacher], make_net(max_epochs=1), weighting="uniform"
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):  # two searches, of which each is told once
+            GridSearchCV(distiller, {"alpha": [0.2, 0.8]}, cv=3).fit(X, y.copy())
+    told = [w for w in caught if "takes -1, the mark" in str(w.message)]
+    assert len(told) == 2

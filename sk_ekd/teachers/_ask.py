@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from math import prod
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -11,6 +12,8 @@ from .._data import as_rows, read_data, take_rows
 from .._progress import print_progress
 from .._torch_state import draw_seed, seeded
 from ._predictions import Predictions
+
+CHUNK = 2**24  # bytes that are written at once
 
 
 def ask_teachers(
@@ -120,10 +123,35 @@ def _write(out, shape, *what):
     """Fill a file, which gets its name once it is full -> memmap."""
     part = f"{os.fspath(out)}.part"
     try:
-        proba = np.lib.format.open_memmap(part, "w+", dtype=np.float32, shape=shape)
-        _fill(proba, *what)
+        file = open(part, "xb")  # noqa: SIM115, closed below
+    except FileExistsError as error:
+        raise FileExistsError(
+            f"{part} exists: another process is writing it, or one was killed while it "
+            "did. Wait for the first, or delete it."
+        ) from error
+    try:
+        with file:
+            _reserve(file, shape)
+        _fill(np.lib.format.open_memmap(part, "r+"), *what)
         os.replace(part, out)
     finally:
         with suppress(FileNotFoundError):
             os.remove(part)
     return np.load(out, mmap_mode="r")
+
+
+def _reserve(file, shape):
+    """Write the header, and reserve the space: a full disk kills whoever maps it."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(file, header)
+    size = prod(shape) * np.dtype(np.float32).itemsize
+    try:
+        if hasattr(os, "posix_fallocate"):
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, file.tell() + size)
+            return
+        for start in range(0, size, CHUNK):  # on macOS and Windows
+            file.write(bytes(min(CHUNK, size - start)))
+    except OSError as error:
+        message = f"No space for {size / 2**20:,.1f} MB of predictions"
+        raise OSError(error.errno, f"{message}: {error.strerror}", file.name) from error

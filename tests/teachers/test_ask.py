@@ -1,8 +1,14 @@
 """The teachers are asked once, and given answers are as good as asked ones."""
 
+import errno
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -12,7 +18,9 @@ from sk_ekd.teachers import _predictions
 from tests.errors import check_errors
 from tests.worlds import unfitted_trio
 
-# --- Making the answers -------------------------------------------------------------
+DATA = load_iris(return_X_y=True)
+
+# --- Making the predictions ---------------------------------------------------------
 
 
 def test_answers_have_rows_first_and_sum_to_one(trio):
@@ -132,3 +140,45 @@ test_what_cannot_be_asked_is_an_error = check_errors(
         ),
     }
 )
+
+
+# --- The file -----------------------------------------------------------------------
+
+
+def test_full_disk_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match=r"No space for .* MB of predictions") as caught:
+        ask_teachers([GaussianNB().fit(*DATA)], DATA[0], out=tmp_path / "p.npy")
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_space_is_reserved_before_a_teacher_is_asked(tmp_path):
+    """A limit on the size of files is a full disk that can be had anywhere."""
+    code = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "import numpy as np\n"
+        "from sklearn.naive_bayes import GaussianNB\n"
+        "from sk_ekd import ask_teachers\n"
+        "X, y = np.random.rand(9000, 2), np.arange(9000) % 2\n"
+        "try:\n"
+        "    ask_teachers([GaussianNB().fit(X, y)], X, out=sys.argv[1])\n"
+        "except OSError as error:\n"
+        "    print('OSError', 'No space' in str(error))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "p.npy")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout == "OSError True\n", run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_another_process_writes_is_left_alone(tmp_path):
+    part = tmp_path / "p.npy.part"
+    part.write_bytes(b"theirs")
+    with pytest.raises(FileExistsError, match=r"another process is .*delete it"):
+        ask_teachers([GaussianNB().fit(*DATA)], DATA[0], out=tmp_path / "p.npy")
+    assert part.read_bytes() == b"theirs"
