@@ -1,6 +1,6 @@
 """Search over students on scikit-learn's digits, where one row in eight is labeled.
 
-Prints what a search reports, and what is true. Takes a minute or two on two cores.
+Prints what each search reports and what is true. It takes a minute or two on two cores.
 """
 
 import argparse
@@ -22,18 +22,18 @@ from sk_ekd.students import MLP
 
 
 class CountingSVC(SVC):
-    """An SVC that counts the rows that it and all its clones are asked about."""
+    """An SVC that counts the rows that it and all its clones predict."""
 
     asked = 0
 
     def decision_function(self, X):
-        """Answer, and count the rows."""
+        """Return the margins, and count the rows."""
         CountingSVC.asked += len(X)
         return super().decision_function(X)
 
 
 def search(distiller, cv, X, y, on_test, once=None):
-    """Try three students -> a row each: what is reported, what is true, the cost."""
+    """Search over three students -> what is reported, what is true, and the cost."""
     CountingSVC.asked, start, given = 0, time.perf_counter(), {}
     if once is not None:
         given["teacher_proba"] = ask_teachers(distiller.teachers, X, y, **once)
@@ -48,7 +48,7 @@ def search(distiller, cv, X, y, on_test, once=None):
 
 
 def run(seed):
-    """Search four times on one split of the digits."""
+    """Run the four searches on one split of the digits."""
     X, y = load_digits(return_X_y=True)
     part = {"random_state": seed}
     X, X_test, y, y_test = train_test_split(X / 16, y, test_size=540, **part)
@@ -74,12 +74,12 @@ def run(seed):
 
 
 def describe(values):
-    """Write mean ± standard deviation."""
+    """Format the mean ± the standard deviation."""
     return f"{values.mean():,.1f} ± {values.std():.1f}"
 
 
 def main():
-    """Run the seeds, print what was chosen and how far the scores are off."""
+    """Run all seeds, and print what was chosen and how far the scores are off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     seeds = range(parser.parse_args().seeds)

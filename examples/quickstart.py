@@ -1,7 +1,7 @@
 """Distill five fitted classifiers into one small network, on scikit-learn's digits.
 
-One training row in ten is labeled. Prints a table over several seeds and saves a
-figure; takes about a minute on two cores and needs no network.
+One training row in ten is labeled. Prints a table over several seeds, and saves a
+figure. It takes about a minute on two cores, and nothing is downloaded.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def ask(model, X):
 
 
 def measure(name, ask_model, shipped, X_test, y_test):
-    """Return accuracy, log-loss, size on disk and time a row of one model."""
+    """Return the accuracy, log-loss, size on disk and time per row of one model."""
     durations = []
     for _ in range(5):
         start = time.perf_counter()
@@ -67,7 +67,7 @@ def measure(name, ask_model, shipped, X_test, y_test):
 
 
 def run(seed, notes):
-    """Compare teachers, their mean and the students on one split of the digits."""
+    """Compare the teachers, their mean and the students on one split of the digits."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=0.3, stratify=y, random_state=seed
@@ -106,13 +106,13 @@ def run(seed, notes):
 
 
 def summarize(runs):
-    """Return mean and standard deviation over the seeds, in the order of the models."""
+    """Return the mean and standard deviation over the seeds, one line per model."""
     grouped = runs.drop(columns="seed").groupby("model", sort=False)
     return grouped.mean(), grouped.std()
 
 
 def print_table(mean, std):
-    """Print one line a model."""
+    """Print one line per model."""
     table = pd.DataFrame(
         {
             "accuracy (%)": [
@@ -145,13 +145,14 @@ def print_paired(runs):
 
 
 def save_figure(mean, std, path):
-    """Plot accuracy against time and size, one point a model."""
+    """Plot the accuracy against time and size, one point per model."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # Okabe and Ito's colors, which any color vision tells apart, and shapes besides
+    # Okabe and Ito's colors, which can be told apart with any color vision, and shapes
+    # that differ as well
     looks = {
         "random forest": ("s", "#999999", 50),
         "boosted trees": ("^", "#999999", 60),
@@ -186,7 +187,7 @@ def save_figure(mean, std, path):
 
 
 def main():
-    """Run the seeds, print the table, save the figure."""
+    """Run all seeds, print the table and save the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--figure", default="quickstart.png")
@@ -203,7 +204,7 @@ def main():
     print()
     print_paired(runs)
     for note in notes:
-        print(f"\nNote of the library: {note}")
+        print(f"\nThe library warns: {note}")
     save_figure(mean, std, options.figure)
     print(f"\nFigure: {options.figure}")
 
