@@ -124,9 +124,9 @@ class EnsembleDistiller(Distiller):
         Number of teachers fitted (in processes) or asked (in threads) at a time.
     random_state : int, RandomState instance or None, default=None
         Seeds the student, and with `cv` the teachers and the splitter whose own is
-        None. The same int gives the same student, to the bit on a CPU. torch has one
-        generator per process: to fit several distillers at a time, use processes, not
-        threads.
+        None. The same int gives the same student, on one kind of CPU to the bit. torch
+        has one generator per process: to fit several distillers at a time, use
+        processes, not threads.
     verbose : int, default=0
         1 prints a line once the teachers are fitted, and one for each block of rows
         that they predicted, and lets the built-in student print a line per epoch;

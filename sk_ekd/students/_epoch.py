@@ -1,6 +1,6 @@
 """Run an epoch of a skorch net over rows in memory."""
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ._criterion import Criterion
 
+READING = ("dataset__", "iterator_valid__collate", "iterator_valid__sampler")
 ORDERS = {"shuffle", "sampler", "batch_sampler"}  # options of a loader
 
 
@@ -115,17 +116,18 @@ def _orders_rows(net, options):
 
 def reads_plainly(net):
     """Return whether nothing of the user's reads rows, or asks the module."""
-    options = net.get_params_for("iterator_valid")
-    methods = (
-        "get_dataset", "get_iterator", "forward_iter", "evaluation_step",
-    )  # fmt: skip
     return (
         net.dataset is Dataset
-        and net.iterator_valid in (DataLoader, valid_batches)
-        and not net.get_params_for("dataset")
-        and options.keys() <= {"batch_size", "num_workers", "pin_memory"}
-        and all(has_own(net, method) for method in methods)
+        and (net.iterator_valid is DataLoader or net.iterator_valid is valid_batches)
+        and _asks_as_skorch(type(net))
+        and not any(name.startswith(READING) for name in vars(net))
     )
+
+
+@lru_cache(maxsize=64)  # asked at every prediction of a single row
+def _asks_as_skorch(kind):
+    methods = "get_dataset", "get_iterator", "forward_iter", "evaluation_step"
+    return all(_is_skorchs(kind, method) for method in methods)
 
 
 def has_plain_steps(net):
@@ -191,5 +193,10 @@ def _choose_loss(net, iterator, training):
 
 def has_own(net, method):
     """Return whether a method of the net is one of skorch's."""
+    return _is_skorchs(type(net), method)
+
+
+@lru_cache(maxsize=64)
+def _is_skorchs(kind, method):
     kinds = (NeuralNet, NeuralNetClassifier, NeuralNetBinaryClassifier)
-    return getattr(type(net), method) in {getattr(kind, method) for kind in kinds}
+    return getattr(kind, method) in {getattr(own, method) for own in kinds}

@@ -421,8 +421,8 @@ def student_proba(student, X):
         proba = np.concatenate([to_proba(net)(output).numpy() for output in outputs])
     else:
         proba = np.asarray(net.predict_proba(Z), dtype=np.float64)
-    is_finite = np.isfinite(proba).all(axis=1)
-    if not is_finite.all():
+    if not np.isfinite(proba.sum()):
+        is_finite = np.isfinite(proba).all(axis=1)
         raise ValueError(
             f"The student predicts NaN for {np.count_nonzero(~is_finite)} of "
             f"{len(proba)} rows, first for row {is_finite.argmin()}: its training "
