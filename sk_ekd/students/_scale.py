@@ -45,6 +45,7 @@ def summarize(columns):
     last = np.where(n_known, n_known, n) - 1
     outer = -(-last // 100)
     low, high = columns[:, 0], columns[each, last]
+    check_finite([low, high])
     # halves: a sum may overflow
     median = columns[each, last // 2] / 2 + columns[each, (last + 1) // 2] / 2
     is_two = ((columns == low[:, None]) | (columns == high[:, None])).sum(axis=1)

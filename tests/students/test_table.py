@@ -568,6 +568,14 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
             "X contains infinity",
             "Clip the column",
         ),
+        "infinity at fit, in a mixed frame": (
+            lambda w: fit_encoder(
+                pd.DataFrame({"a": np.where(FLAG, np.inf, 1.0), "word": WORDS})
+            ),
+            ValueError,
+            "X contains infinity",
+            "Clip the column",
+        ),
         "infinity as text": (
             lambda w: fit_encoder(VALUES).transform([["inf", "1"]]),
             ValueError,
