@@ -27,6 +27,7 @@ from ._data import as_rows, read_data, take_labeled
 from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
 from ._targets import (
+    check_every_teacher_predicts,
     check_labels_to_learn,
     check_something_to_learn,
     fit_pool,
@@ -156,12 +157,14 @@ class EnsembleDistiller(Distiller):
     pool_ : MeanPool or CalibratedPool
         The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
-        Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
+        Accuracy on the labeled rows that the teacher predicts, out of fold with `cv`;
+        NaN without any.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
         The teachers' weights on labeled rows, those of `weighting` times the pool's;
         the index is the positions of the rows in `X`.
     row_weight_ : ndarray of shape (n_samples,)
-        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is 0.
+        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is 0,
+        and where no teacher predicts the row.
     n_features_in_ : int
         Number of columns of `X`, where it has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -254,9 +257,10 @@ class EnsembleDistiller(Distiller):
             removed.
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
-            The teachers' predictions, columns in the order of `classes_`; the teachers
-            are then neither fitted nor asked. :func:`ask_teachers` makes it, for
-            example once for all fits of a search, which slices it by fold.
+            The teachers' predictions, columns in the order of `classes_`; all NaN or
+            all zero where a teacher has none. The teachers are then neither fitted nor
+            asked. :func:`ask_teachers` makes it, for example once for all fits of a
+            search, which slices it by fold.
 
         Returns
         -------
@@ -279,7 +283,8 @@ default=None
         with seeded(teacher_seed):  # for teachers that are torch nets
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
-            targets = self._mix(predictions, weight, task)  # (n, c), (n,)
+            targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
+        check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
         train, valid = hold_out(
             data.X, targets, self.validation_fraction, self.alpha, student_seed
@@ -371,7 +376,7 @@ default=None
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             if first:
                 self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
-            targets = self._mix(predictions, weight, task, pooled=first)  # (n, c), (n,)
+            targets, _ = self._mix(predictions, weight, task, pooled=first)  # (n, c)
         how = self._training(task, data, student_seed)
         if first:
             student = self._choose_student(data, decay=False)
@@ -445,11 +450,11 @@ default=None
         self.teacher_names_ = predictions.names
 
     def _mix(self, predictions, weight, task, *, pooled=True):
-        """Ask the teachers, and mix them -> Targets; keep what they weighed."""
+        """Ask the teachers, and mix them -> Targets, Record; keep what they weighed."""
         blocks = predictions.blocks()
         with subtask(task, "ask teachers", self, max_subtasks=len(blocks)) as asking:
             shown = print_progress(blocks, self.verbose)
-            targets, row_weight, teacher_weight, accuracy = make_targets(
+            targets, record = make_targets(
                 followed(shown, asking, estimator=self, name="block of rows"),
                 predictions,
                 self.pool_,
@@ -459,13 +464,13 @@ default=None
             )
         data, names = predictions.data, predictions.names
         self.row_weight_ = np.zeros(data.n_samples)
-        self.row_weight_[data.index] = row_weight
+        self.row_weight_[data.index] = record.row_weight
         self.teacher_weight_ = pd.DataFrame(
-            teacher_weight, index=data.index[data.labeled], columns=names
+            record.teacher_weight, index=data.index[data.labeled], columns=names
         )
-        self.teacher_accuracy_ = pd.Series(accuracy, index=names)
+        self.teacher_accuracy_ = pd.Series(record.accuracy, index=names)
         doubt = find_doubt(
-            accuracy,
+            record,
             predictions,
             calibrated=pooled and not isinstance(self.pool_, MeanPool),
             by_correctness=self.alpha > 0 and not ignores_correctness(self.weighting),
@@ -473,7 +478,7 @@ default=None
         if doubt and not self._warned:
             warn(doubt)
             self._warned = True
-        return targets
+        return targets, record
 
     def _training(self, task, data, seed):
         """Return how the student is trained."""

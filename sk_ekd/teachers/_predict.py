@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from sklearn.frozen import FrozenEstimator
 
-from .._classes import align
+from .._classes import align, find_silent
 from .._data import count_rows
 from ._jobs import share_cores
 from ._members import read_once
@@ -16,8 +16,9 @@ from ._open import RESPONSES, read_classes
 def stack_proba(teachers, X, classes, *, n_jobs=None):
     """Ask every teacher about every row once -> (n, t, c), float32.
 
-    Every row of every teacher sums to one; a class that a teacher does not know gets
-    probability 0 from it. Several teachers are asked at the same time in threads.
+    Every row of every teacher sums to one, or is all zero: no prediction. A class that
+    a teacher does not know gets probability 0 from it. Several teachers are asked at
+    the same time in threads.
     """
     X = read_once(teachers, X)
     calls = [
@@ -37,7 +38,8 @@ def predict_aligned(name, teacher, X, classes):
             f"array of shape {predicted.shape}."
         )
     proba = _TO_PROBA[response](name, predicted, known)
-    proba = proba / proba.sum(axis=1, keepdims=True)
+    total = proba.sum(axis=1, keepdims=True)
+    proba = np.divide(proba, total, out=np.zeros_like(proba), where=total > 0)
     return align(proba.astype(np.float32), known, classes)
 
 
@@ -82,14 +84,17 @@ def _check_one_against_rest(name, teacher):
 
 
 def _from_proba(name, predicted, known):
-    predicted = _as_finite(name, predicted, "predict_proba")
+    predicted = _as_numbers(name, predicted, "predict_proba")
     if predicted.shape[1:] != known.shape:
         raise ValueError(
             f"predict_proba of teacher {name!r} must have one column for each of its "
             f"{len(known)} classes, got an array of shape {predicted.shape}."
         )
-    total = predicted.sum(axis=1)
-    if len(predicted) and (predicted.min() < -1e-6 or np.abs(total - 1).max() > 1e-3):
+    silent = find_silent(predicted)
+    predicted[silent] = 0
+    _check_finite(name, predicted, "predict_proba")
+    total = predicted.sum(axis=1)[~silent]
+    if len(total) and (predicted.min() < -1e-6 or np.abs(total - 1).max() > 1e-3):
         raise ValueError(
             f"predict_proba of teacher {name!r} must return probabilities, got values "
             f"from {predicted.min():.3g} to {predicted.max():.3g} in rows that sum to "
@@ -101,7 +106,8 @@ def _from_proba(name, predicted, known):
 
 def _from_decision(name, predicted, known):
     """Read margins as logits: a sigmoid for two classes, a softmax for more."""
-    predicted = _as_finite(name, predicted, "decision_function")
+    predicted = _as_numbers(name, predicted, "decision_function")
+    _check_finite(name, predicted, "decision_function")
     if len(known) == 2 and predicted.size == len(predicted):
         positive = expit(predicted.reshape(-1, 1))
         return np.hstack([1 - positive, positive])
@@ -131,13 +137,16 @@ _TO_PROBA = {
 }
 
 
-def _as_finite(name, predicted, method):
+def _as_numbers(name, predicted, method):
     if predicted.dtype.kind not in "biuf" or predicted.ndim not in (1, 2):
         raise ValueError(
             f"{method} of teacher {name!r} must return one array of numbers, got an "
             f"array of shape {predicted.shape} and dtype {predicted.dtype}."
         )
-    predicted = predicted.astype(np.float64)
+    return predicted.astype(np.float64)
+
+
+def _check_finite(name, predicted, method):
     bad = ~np.isfinite(predicted.reshape(len(predicted), -1)).all(axis=1)
     if bad.any():
         raise ValueError(
@@ -145,4 +154,3 @@ def _as_finite(name, predicted, method):
             f"{len(predicted)} rows, first in row {np.flatnonzero(bad)[0]} of those "
             "asked. Fix the teacher or leave it out."
         )
-    return predicted
