@@ -501,4 +501,7 @@ default=None
         student = getattr(self, "student_", self.student)
         if student is not None:
             check_student(student)
-        return teachers or open_teachers(self.teachers, self.cv), student
+        return teachers or self._open_teachers(), student
+
+    def _open_teachers(self):
+        return open_teachers(self.teachers, self.cv)

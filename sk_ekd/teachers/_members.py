@@ -19,6 +19,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._data import as_given
+
 
 def open_ensemble(ensemble):
     """Return the members of a fitted ensemble, by the caller's names where it has some.
@@ -49,7 +51,7 @@ def open_ensemble(ensemble):
 
 def weigh_members(teachers):
     """Return what their Voting weighs its members by -> (t,), or None if all alike."""
-    weight = [t.weight for t in teachers if isinstance(t, Member)]
+    weight = [t.weight if isinstance(t, Member) else 1.0 for t in teachers]
     return weight if len(set(weight)) > 1 else None
 
 
@@ -59,7 +61,7 @@ def read_once(teachers, X):
     first = members[0]
     if not all(isinstance(m, Member) and m.read is first.read for m in members):
         return X
-    return X if first.read is _as_given else _ReadRows(first.read(X))
+    return X if first.read is as_given else _ReadRows(first.read(X))
 
 
 class _ReadRows:
@@ -76,6 +78,9 @@ def _if_model_has(method):
 
 class Member:
     """One model of an ensemble, which predicts the ensemble's labels.
+
+    Or a teacher that was fitted here, if it takes the caller's labels or rows in
+    another form only: `model` is what was fitted.
 
     `read` checks and casts rows as the ensemble does. `classes_` are the labels of the
     model's columns, `labels` those of the ensemble, where the model's `predict` returns
@@ -167,9 +172,7 @@ def _open_named(ensemble):
     if weights is None:
         weights = np.ones(len(named))
     return {
-        name: _as_member(
-            model, _as_given, ensemble, prefit=prefit, weight=float(weight)
-        )
+        name: _as_member(model, as_given, ensemble, prefit=prefit, weight=float(weight))
         for (name, model), weight in zip(named.items(), weights, strict=True)
         if not isinstance(model, str)  # "drop"
     }
@@ -178,7 +181,7 @@ def _open_named(ensemble):
 def _open_calibrated(calibrated):
     # no classes_ of their own: they predict all labels, whatever their fold knew
     pairs = calibrated.calibrated_classifiers_
-    members = [Member(pair, _as_given, calibrated.classes_) for pair in pairs]
+    members = [Member(pair, as_given, calibrated.classes_) for pair in pairs]
     return _numbered(members, "calibrated")
 
 
@@ -215,11 +218,6 @@ def _numbered(members, name=None):
     if len(members) == 1:
         return {name: members[0]}
     return {f"{name}-{number}": m for number, m in enumerate(members, start=1)}
-
-
-def _as_given(X):
-    """Leave rows to the members: some take texts, or choose columns by name."""
-    return X
 
 
 def _shell(ensemble):

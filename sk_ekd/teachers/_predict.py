@@ -1,13 +1,11 @@
 """Ask the teachers: one aligned, checked array, whatever their interface."""
 
-from contextlib import contextmanager
-
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.frozen import FrozenEstimator
 
 from .._classes import align, find_silent
-from .._data import count_rows
+from .._data import as_float32, count_rows, refuses_float64
 from ._jobs import share_cores
 from ._members import read_once
 from ._open import RESPONSES, read_classes
@@ -49,21 +47,39 @@ def _respond(name, teacher, X):
         if hasattr(teacher, response):
             if response == "decision_function":
                 _check_one_against_rest(name, teacher)
-            with named(name, "predict"):
-                return response, np.asarray(getattr(teacher, response)(X))
+            with Named(name, "predict"):
+                return response, np.asarray(_ask(getattr(teacher, response), X))
     raise TypeError(
         f"Teacher {name!r} has no predict_proba, decision_function or predict."
     )
 
 
-@contextmanager
-def named(name, task):
-    """Let a teacher's own error say whose it is."""
+def _ask(method, X):
+    """Call a teacher's method on X, as float32 if it is a net that takes no other."""
     try:
-        yield
-    except Exception as error:
-        error.add_note(f"Teacher {name!r} could not {task}.")
-        raise
+        return method(X)
+    except RuntimeError as error:
+        if not refuses_float64(error, X):
+            raise
+    return method(as_float32(X))
+
+
+class Named:
+    """A context in which a teacher's error says whose it is; interrupts pass."""
+
+    def __init__(self, name, task):
+        self.name = name
+        self.task = task
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        said = f"Teacher {self.name!r} could not {self.task}"
+        if isinstance(error, (SystemExit, StopIteration)):  # would end more than that
+            raise RuntimeError(f"{said}: it raised {error!r}.") from error
+        if isinstance(error, Exception):
+            error.add_note(f"{said}.")
 
 
 def _check_one_against_rest(name, teacher):

@@ -823,6 +823,9 @@ def test_members_in_a_list_keep_the_weights_of_their_voting(data):
         distiller.partial_fit(*data)
     again = EnsembleDistiller(distiller.teachers_, linear_net()).fit(*data)
     assert_array_equal(again.pool_.weight_, distiller.pool_.weight_)
+    beside = [*distiller.teachers_, GaussianNB().fit(*data)]
+    weight = EnsembleDistiller(beside, linear_net()).fit(*data).pool_.weight_
+    assert_allclose(weight, np.array([5, 1, 2, 1]) / 9)
 
 
 # --- Errors and warnings ------------------------------------------------------------
