@@ -140,7 +140,8 @@ class EnsembleDistiller(Distiller):
         `classes`, or the labels in `y` and the teachers' classes, sorted. With neither
         labels nor teachers, the numbers of the columns of `teacher_proba`.
     teachers_ : list of classifiers
-        The fitted teachers; with ``cv="prefit"`` the very objects that were passed.
+        The fitted teachers; with ``cv="prefit"`` the very objects that were passed. One
+        that was fitted on codes of the labels predicts the labels; its `model` is it.
         Empty where `teacher_proba` replaced teachers that are not fitted.
     named_teachers_ : Bunch
         The same by name.

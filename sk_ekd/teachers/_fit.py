@@ -153,7 +153,7 @@ def _check_stops_by_itself(name, teacher):
     parts = teacher.get_params().values() if hasattr(teacher, "get_params") else ()
     for part in (teacher, *parts):
         fit = getattr(type(part), "fit", None)
-        if getattr(fit, "__module__", "").startswith("catboost"):
+        if str(getattr(fit, "__module__", "")).startswith("catboost"):
             given = {p: v for p, v in part.get_params().items() if v is not None}
             for param in {"early_stopping_rounds", "od_wait", "od_pval"} & set(given):
                 raise _early_stopping_error(name, f"{param}={given[param]!r}.")

@@ -146,7 +146,8 @@ def _way_in(teacher):
     if isinstance(teacher, type):
         return ""
     kinds = {
-        (kind.__module__.split(".")[0], kind.__name__) for kind in type(teacher).mro()
+        (str(kind.__module__).split(".")[0], kind.__name__)
+        for kind in type(teacher).mro()
     }
     for kind, way in _WAYS_IN.items():
         if kind in kinds:
