@@ -56,7 +56,8 @@ def check_same_teachers(predictions, before):
 
 def check_classes_are_named(predictions, data, classes):
     """Raise where only the number of columns would say which classes there are."""
-    if classes is None and not predictions.teachers and not data.labeled.any():
+    are_named = any(given is not None for given in classes)
+    if not are_named and not predictions.teachers and not data.labeled.any():
         raise ValueError(
             "The first chunk has no label, and there are no teachers whose classes are "
             "known: name all classes, as in partial_fit(X, y, classes=[...]), in the "

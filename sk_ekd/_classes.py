@@ -203,13 +203,14 @@ def check_teacher_proba(teacher_proba, n_samples, names):
 def as_proba(given, positions):
     """Return given predictions as probabilities, or say what is wrong with them.
 
-    What `ask_teachers` made passes unchanged, to the bit.
+    What `ask_teachers` made passes unchanged, to the bit. All zero is no prediction.
     """
     if given.dtype == bool:  # votes
         given = given.astype(np.float32)
+    silent = find_silent(given)  # (b, t)
     total = given.sum(axis=2, dtype=np.float64)  # (b, t)
     with np.errstate(invalid="ignore"):
-        wrong = ~((given.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3))
+        wrong = ~((given.min(axis=2) > -1e-6) & (np.abs(total - 1) < 1e-3)) & ~silent
     if wrong.any():
         row, teacher = np.argwhere(wrong)[0]
         values = given[row, teacher].tolist()
@@ -220,9 +221,21 @@ def as_proba(given, positions):
             f"{total[row, teacher]:.4g}: {_shown_floats(values)}."
         )
     proba = given.clip(min=0).astype(np.float32)
-    rough = np.abs(total - 1) > 1e-6  # more than float32 rounds
+    proba[silent] = 0
+    rough = ~silent & (np.abs(total - 1) > 1e-6)  # more than float32 rounds
     proba[rough] /= proba[rough].sum(axis=1, keepdims=True)
     return proba
+
+
+def find_silent(proba):
+    """Find the rows that hold no prediction: all of them NaN, or all zero -> bool.
+
+    Examples
+    --------
+    >>> find_silent(np.array([[0.5, 0.5], [0.0, 0.0], [np.nan, np.nan]]))
+    array([False,  True,  True])
+    """
+    return np.isnan(proba).all(axis=-1) | ~proba.any(axis=-1)
 
 
 def align(proba, known, classes):

@@ -1,5 +1,6 @@
 """Read what the caller passed, once: rows of any kind, their labels and weights."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,24 @@ def take_rows(X, index):
     return X if len(index) == count_rows(X) else safe_indexing(X, index)
 
 
+def as_given(X):
+    """Leave rows to who gets them: some take texts, or choose columns by name."""
+    return X
+
+
+def as_float32(X):
+    """Cast rows for a net of float32, where they are an array of float64."""
+    is_double = isinstance(X, np.ndarray) and X.dtype == np.float64
+    return X.astype(np.float32) if is_double else X
+
+
+def refuses_float64(error, X):
+    """Return whether X failed for its type: a torch net takes that of its weights."""
+    is_double = isinstance(X, np.ndarray) and X.dtype == np.float64
+    said = re.search("double|float64", str(error), re.IGNORECASE)
+    return is_double and isinstance(error, RuntimeError) and said is not None
+
+
 def take_labeled(data, classes):
     """Return the labeled rows and their labels, None where there are none."""
     known = np.flatnonzero(data.labeled)
@@ -111,29 +130,3 @@ def read_weight(sample_weight, n_samples):
         )
     kept = np.flatnonzero(weight)
     return weight[kept], kept
-
-
-def read_positions(part, n_samples):
-    """Return the positions in one part of a split, which may be a mask, in order.
-
-    Examples
-    --------
-    >>> read_positions([True, False, True], 3)
-    array([0, 2])
-    """
-    part = np.asarray(part)
-    if part.dtype == bool and part.shape == (n_samples,):
-        return np.flatnonzero(part)
-    if part.shape == (0,):
-        return part.astype(np.int64)  # an empty list is an array of floats
-    if part.ndim != 1 or part.dtype.kind not in "iu":
-        raise ValueError(
-            f"Parts in `cv` must be 1-D arrays of positions, or masks of length "
-            f"{n_samples}, got {part.dtype} of shape {part.shape}."
-        )
-    if part.min() < 0 or part.max() >= n_samples:
-        raise ValueError(
-            f"Positions in `cv` must be from 0 to {n_samples - 1}, got {part.min()} to "
-            f"{part.max()}: is `cv` made for another X?"
-        )
-    return part

@@ -27,6 +27,7 @@ from ._data import as_rows, read_data, take_labeled
 from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
 from ._targets import (
+    check_every_teacher_predicts,
     check_labels_to_learn,
     check_something_to_learn,
     fit_pool,
@@ -136,8 +137,8 @@ class EnsembleDistiller(Distiller):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        `classes`, or the labels in `y` and the teachers' classes, sorted. With neither
-        labels nor teachers, the numbers of the columns of `teacher_proba`.
+        `classes`, or the labels in `y` and the teachers' classes, sorted. With neither,
+        the numbers of the columns of `teacher_proba`.
     teachers_ : list of classifiers
         The fitted teachers; with ``cv="prefit"`` the very objects that were passed.
         Empty where `teacher_proba` replaced teachers that are not fitted.
@@ -156,12 +157,12 @@ class EnsembleDistiller(Distiller):
     pool_ : MeanPool or CalibratedPool
         The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
-        Accuracy on the labeled rows, out of fold with `cv`; NaN without any.
+        Accuracy on the labeled rows that it predicts, out of fold with `cv`, else NaN.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
         The teachers' weights on labeled rows, those of `weighting` times the pool's;
         the index is the positions of the rows in `X`.
     row_weight_ : ndarray of shape (n_samples,)
-        The weight ``λ`` of each row's distillation term; 0 where `sample_weight` is 0.
+        The weight ``λ`` of each row's distillation term; 0 without any prediction.
     n_features_in_ : int
         Number of columns of `X`, where it has columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -254,9 +255,9 @@ class EnsembleDistiller(Distiller):
             removed.
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
-            The teachers' predictions, columns in the order of `classes_`; the teachers
-            are then neither fitted nor asked. :func:`ask_teachers` makes it, for
-            example once for all fits of a search, which slices it by fold.
+            The teachers' predictions, columns in the order of `classes_`; all NaN or
+            zero where a teacher has none. The teachers are then neither fitted nor
+            asked. :func:`ask_teachers` makes it, as once for all fits of a search.
 
         Returns
         -------
@@ -279,11 +280,11 @@ default=None
         with seeded(teacher_seed):  # for teachers that are torch nets
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
-            targets = self._mix(predictions, weight, task)  # (n, c), (n,)
+            targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
+        check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
-        train, valid = hold_out(
-            data.X, targets, self.validation_fraction, self.alpha, student_seed
-        )
+        fraction = self.validation_fraction
+        train, valid = hold_out(data.X, targets, fraction, self.alpha, student_seed)
         how = self._training(task, data, student_seed)
         self.student_, self.history_ = fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -298,10 +299,9 @@ default=None
 
         Use it for more rows than fit into memory, and for rows that arrive over time.
         The first call makes the student, unless `fit` did. Each call asks the teachers
-        about its own rows and trains one epoch on them, so that it needs the memory of
-        one chunk. For more epochs, pass the chunks again. Pass `teacher_proba` with
-        them where asking again costs too much, and with `cv`: by then its teachers are
-        fitted on the labeled rows of the first chunk.
+        about its own rows and trains one epoch on them, with the memory of one chunk.
+        For more epochs, pass the chunks again, with `teacher_proba` where asking again
+        costs too much, and with `cv`, whose teachers are fitted on the first chunk.
 
         Parameters
         ----------
@@ -335,9 +335,9 @@ default=None
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student remain those of the first (for another learning rate, call
-        ``student_.set_params(lr=...)``, of a Pipeline that of its net). An interrupted
-        call leaves the student where it was by then. `row_weight_`, `teacher_weight_`
-        and `teacher_accuracy_` are those of the last chunk.
+        ``set_params(lr=...)`` on the net of `student_`). An interrupted call leaves the
+        student where it was by then. `row_weight_`, `teacher_weight_` and
+        `teacher_accuracy_` are those of the last chunk.
 
         Examples
         --------
@@ -362,24 +362,21 @@ default=None
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
         teacher_seed, student_seed = draw_seed(self._rng), draw_seed(self._rng)
 
-        predictions, data = self._read(
-            X, y, sample_weight, teacher_proba, classes, first=first
-        )  # (n,)
+        given = sample_weight, teacher_proba
+        predictions, data = self._read(X, y, *given, classes, first=first)  # (n,)
         if first:
-            named = self.classes if classes is None else classes
-            check_classes_are_named(predictions, data, named)
+            check_classes_are_named(predictions, data, (classes, self.classes))
         weight = weigh_classes(data, self.classes_, self.class_weight)  # (n,)
         with seeded(teacher_seed):
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             if first:
                 self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
-            targets = self._mix(predictions, weight, task, pooled=first)  # (n, c), (n,)
+            targets, _ = self._mix(predictions, weight, task, pooled=first)  # (n, c)
         how = self._training(task, data, student_seed)
         if first:
             student = self._choose_student(data, decay=False)
-            self.student_, self.history_ = fit_student(
-                student, (data.X, targets), None, **how, n_epochs=1
-            )
+            fitted = fit_student(student, (data.X, targets), None, **how, n_epochs=1)
+            self.student_, self.history_ = fitted
         else:
             self.history_ = update_student(self.student_, (data.X, targets), **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -445,11 +442,11 @@ default=None
         self.teacher_names_ = predictions.names
 
     def _mix(self, predictions, weight, task, *, pooled=True):
-        """Ask the teachers, and mix them -> Targets; keep what they weighed."""
+        """Ask the teachers, and mix them -> Targets, Record; keep what they weighed."""
         blocks = predictions.blocks()
         with subtask(task, "ask teachers", self, max_subtasks=len(blocks)) as asking:
             shown = print_progress(blocks, self.verbose)
-            targets, row_weight, teacher_weight, accuracy = make_targets(
+            targets, record = make_targets(
                 followed(shown, asking, estimator=self, name="block of rows"),
                 predictions,
                 self.pool_,
@@ -459,13 +456,13 @@ default=None
             )
         data, names = predictions.data, predictions.names
         self.row_weight_ = np.zeros(data.n_samples)
-        self.row_weight_[data.index] = row_weight
+        self.row_weight_[data.index] = record.row_weight
         self.teacher_weight_ = pd.DataFrame(
-            teacher_weight, index=data.index[data.labeled], columns=names
+            record.teacher_weight, index=data.index[data.labeled], columns=names
         )
-        self.teacher_accuracy_ = pd.Series(accuracy, index=names)
+        self.teacher_accuracy_ = pd.Series(record.accuracy, index=names)
         doubt = find_doubt(
-            accuracy,
+            record,
             predictions,
             calibrated=pooled and not isinstance(self.pool_, MeanPool),
             by_correctness=self.alpha > 0 and not ignores_correctness(self.weighting),
@@ -473,7 +470,7 @@ default=None
         if doubt and not self._warned:
             warn(doubt)
             self._warned = True
-        return targets
+        return targets, record
 
     def _training(self, task, data, seed):
         """Return how the student is trained."""
@@ -496,4 +493,7 @@ default=None
         student = getattr(self, "student_", self.student)
         if student is not None:
             check_student(student)
-        return teachers or open_teachers(self.teachers, self.cv), student
+        return teachers or self._open_teachers(), student
+
+    def _open_teachers(self):
+        return open_teachers(self.teachers, self.cv)

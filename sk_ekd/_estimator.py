@@ -7,7 +7,7 @@ import warnings
 import weakref
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
@@ -30,7 +30,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A classifier whose student alone predicts.
 
     The estimator has `teachers`, `student`, `cv` and `unlabeled_label`, `classes_` and
-    `student_` once it is fitted, and the methods `predict_proba` and `_parts`.
+    `student_` once it is fitted, and the methods `predict_proba`, `_open_teachers` and
+    `_parts`.
     """
 
     def predict(self, X):
@@ -138,7 +139,12 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __sklearn_clone__(self):
         if not isinstance(self.cv, str):  # the teachers are to be fitted
-            return super().__sklearn_clone__()
+            try:
+                return super().__sklearn_clone__()
+            except (TypeError, RuntimeError):
+                for name, teacher in self._open_teachers().items():
+                    clone_teacher(name, teacher)  # says which, and what to do
+                raise
         # scikit-learn's clone would unfit the teachers: leave them out, hand them over
         shell = copy.copy(self)
         shell.teachers = None
@@ -227,6 +233,23 @@ def _is_of_same_search(frame):
     with contextlib.suppress(TypeError):  # a list has no weak references
         _SEARCH.update(y=weakref.ref(y), line=line)
     return is_same
+
+
+def clone_teacher(name, teacher):
+    """Clone a teacher, or say which one cannot be cloned."""
+    try:
+        return clone(teacher)
+    except RuntimeError as error:  # its constructor changes what it is given
+        raise ValueError(
+            f"Teacher {name!r} cannot be cloned, and so not fitted out of fold: "
+            f"{error}. Where the parameter is a list, pass a tuple: CatBoost copies "
+            "lists such as `cat_features`. Or fit it yourself, and set cv='prefit'."
+        ) from error
+    except TypeError as error:
+        raise TypeError(
+            f"Teacher {name!r} cannot be cloned, and so not fitted out of fold: "
+            f"{error} Fit it yourself, and set cv='prefit'."
+        ) from error
 
 
 def _takes_mark_for_class(frame, unlabeled_label):

@@ -19,7 +19,7 @@ class Targets(NamedTuple):
 
     y: np.ndarray  # (n,), index of the label, UNLABELED without one
     labeled: np.ndarray  # (n,), bool
-    mix: np.ndarray  # (n, c), of the teachers; rows sum to one
+    mix: np.ndarray  # (n, c), of the teachers; rows sum to one, even if nobody predicts
     label_weight: np.ndarray  # (n,), of the label term
     mix_weight: np.ndarray  # (n,), of the distillation term
 
@@ -28,12 +28,22 @@ class Targets(NamedTuple):
         return Targets(*(column[index] for column in self))
 
 
+class Record(NamedTuple):
+    """How the teachers predicted, and what they weighed."""
+
+    row_weight: np.ndarray  # (n,), of the distillation terms
+    teacher_weight: np.ndarray  # (n_labeled, t)
+    coverage: np.ndarray  # (t,), share of the rows that each teacher predicts
+    accuracy: np.ndarray  # (t,), on the labeled rows that each teacher predicts
+    pool_accuracy: float  # on the labeled rows that some teacher predicts
+
+
 def make_targets(blocks, predictions, pool, weighting, temperature, sample_weight):
     """Pool, weigh, soften and mix the teachers, block by block.
 
-    `sample_weight` (n,) weighs each row in both terms. Returns the Targets, and the
-    weights that were used: of the rows' distillation terms (n,), of the teachers on
-    labeled rows (n_labeled, t); and the accuracy of each teacher on these (t,).
+    `sample_weight` (n,) weighs each row in both terms. A teacher has no part in a row
+    that it does not predict, a row that nobody predicts no distillation term. Returns
+    the Targets and a Record.
     """
     data, (n_teachers, n_classes) = predictions.data, predictions.shape
     weighting = open_weighting(weighting)
@@ -41,26 +51,44 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
     mix = np.empty((len(data.y), n_classes), dtype=np.float32)
     row_weight = np.empty(len(data.y))
     teacher_weight = np.empty((data.labeled.sum(), n_teachers), dtype=np.float32)
-    hits = np.zeros(n_teachers)
+    predicted = np.empty((len(data.y), n_teachers), dtype=bool)
+    hits = np.zeros(n_teachers + 1)  # the last of the pool
     for index in blocks:
         X, proba = predictions.block(index)  # (b, t, c)
         y, labeled = data.y[index], data.labeled[index]
+        predicted[index] = by = proba.any(axis=2)  # (b, t)
         proba = pool.transform(proba)
         proba.flags.writeable = False  # a weighting looks, and changes nothing
-        weight = _check_weight(weighting(Rows(X, y, proba)), proba.shape[:2])
-        weight = pool.share(weight)  # (b, t)
+        weight = _read_weight(weighting(Rows(X, y, proba)), by)
+        weight = _leave_out(pool.share(weight), by)  # (b, t)
         mix[index], row_weight[index] = soft_targets(
             proba, weight, temperature, even=pool.weight_
         )
         teacher_weight[order[index[labeled]]] = weight[labeled]
-        hits += (proba[labeled].argmax(axis=2) == y[labeled, np.newaxis]).sum(axis=0)
-    if hasattr(weighting, "scale_rows"):
-        row_weight = weighting.scale_rows(row_weight, data.y, data.weight)
+        hits += _count_hits(proba[labeled], by[labeled], y[labeled], pool.weight_)
+    known = predicted.any(axis=1)
+    if hasattr(weighting, "scale_rows") and known.any():
+        row_weight[known] = weighting.scale_rows(
+            *(column[known] for column in (row_weight, data.y, data.weight))
+        )
     targets = Targets(
         data.y, data.labeled, mix, sample_weight, sample_weight * row_weight
     )
+    asked = np.column_stack([predicted, known])[data.labeled].sum(axis=0)  # (t + 1,)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
-        return targets, row_weight, teacher_weight, hits / data.labeled.sum()
+        *accuracy, pool_accuracy = hits / asked
+    coverage = predicted.mean(axis=0)
+    return targets, Record(
+        row_weight, teacher_weight, coverage, np.array(accuracy), float(pool_accuracy)
+    )
+
+
+def _count_hits(proba, predicted, y, weight):
+    """Count the rows that each teacher, and last the pool, gets right -> (t + 1,)."""
+    pool = np.einsum("ntc,t->nc", proba, weight)[:, np.newaxis]
+    right = np.concatenate([proba, pool], axis=1).argmax(axis=2) == y[:, np.newaxis]
+    known = predicted.any(axis=1, keepdims=True)
+    return (right & np.hstack([predicted, known])).sum(axis=0)
 
 
 def soft_targets(proba, weight, temperature, even=1.0):
@@ -78,9 +106,10 @@ def soft_targets(proba, weight, temperature, even=1.0):
     weight = weight.astype(np.float64)
     row_weight = weight.sum(axis=1)  # (n,)
     share = np.where(row_weight[:, np.newaxis] > 0, weight, even)  # (n, t)
-    share /= share.sum(axis=1, keepdims=True)
+    share = _scale_to_one(share * proba.any(axis=2))
     softened = _soften(proba.astype(np.float64), temperature)  # (n, t, c)
     target = np.einsum("ntc,nt->nc", softened, share)
+    target[~share.any(axis=1)] = 1 / proba.shape[2]  # nobody predicts the row
     return target.astype(np.float32), row_weight
 
 
@@ -88,20 +117,37 @@ def _soften(proba, temperature):
     if temperature == 1:
         return proba
     # relative to the largest, so that a small temperature does not underflow
-    softened = (proba / proba.max(axis=2, keepdims=True)) ** (1 / temperature)
-    return softened / softened.sum(axis=2, keepdims=True)
+    largest = proba.max(axis=2, keepdims=True)
+    relative = np.divide(proba, largest, out=np.zeros_like(proba), where=largest > 0)
+    return _scale_to_one(relative ** (1 / temperature))
+
+
+def _scale_to_one(values):
+    """Divide by the sums over the last axis, but where all are zero."""
+    total = values.sum(axis=-1, keepdims=True)
+    return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
 
 
 # --- Pool ----------------------------------------------------------------------------
 
 
 def fit_pool(pooling, predictions):
-    """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,)."""
+    """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,).
+
+    The mean has the weights of the ensemble whose members the teachers are.
+    """
     pool = open_pool(pooling, out_of_fold=predictions.out_of_fold)
     if not isinstance(pool, MeanPool) and _must_take_mean(predictions, pooling):
         pool = MeanPool()
     if isinstance(pool, MeanPool):  # has nothing to learn from rows
+        if pool.weight is None:
+            pool.set_params(weight=predictions.member_weight)
         return pool.fit(np.empty((0, *predictions.shape)))
+    if predictions.member_weight is not None:
+        warn(
+            f"The ensemble's own `weights`, {predictions.member_weight}, are not used: "
+            "the pool fits others to the labeled rows. Set pooling='mean' for them."
+        )
     data = predictions.data
     y, weight = data.y[data.labeled], data.weight[data.labeled]
     return pool.fit(predictions.of_labeled(), y, weight)
@@ -123,6 +169,8 @@ def _must_take_mean(predictions, pooling):
     """
     y = predictions.data.y[predictions.data.labeled]
     proba = predictions.of_labeled()
+    asked = proba.any(axis=(1, 2))  # not those that nobody predicts
+    y, proba = y[asked], proba[asked]
     known = proba[np.arange(len(y)), :, y].any(axis=1)  # (n_labeled,)
     unseen = np.setdiff1d(y, y[known])
     share = float(np.isin(y, unseen).mean()) if len(y) else 0.0
@@ -165,14 +213,17 @@ def _check_instance(parameter, value):
         )
 
 
-def _check_weight(weight, shape):
+def _read_weight(weight, predicted):
+    """Check what a weighting returned, where the teachers predict -> (n, t)."""
     weight = np.asarray(weight)
-    if weight.shape != shape:
+    if weight.shape != predicted.shape:
         raise ValueError(
             f"The weighting must return an array of shape (n_samples, n_teachers), "
-            f"{shape} here, got {weight.shape}."
+            f"{predicted.shape} here, got {weight.shape}."
         )
     is_number = weight.dtype.kind in "biuf"
+    if is_number:
+        weight = _leave_out(weight, predicted)
     largest = np.finfo(np.float32).max  # the loss is computed in float32
     if not is_number or not ((weight >= 0) & (weight <= largest)).all():
         values = f" from {weight.min()} to {weight.max()}" if is_number else ""
@@ -181,6 +232,16 @@ def _check_weight(weight, shape):
             f"{weight.dtype}{values}."
         )
     return weight
+
+
+def _leave_out(weight, predicted):
+    """Give the share of teachers that do not predict a row to the others -> (n, t)."""
+    if predicted.all():
+        return weight
+    # of such a teacher a weighting may make anything
+    weight = np.where(predicted | np.isfinite(weight), weight, 0.0)
+    total = weight.sum(axis=1, keepdims=True)
+    return total * _scale_to_one(np.where(predicted, weight, 0.0))
 
 
 # --- Learn ---------------------------------------------------------------------------
@@ -192,6 +253,16 @@ def check_labels_to_learn(data, alpha):
         raise ValueError(
             "alpha=0 learns from labels only, but y has no labeled row: raise "
             "`alpha`, or label some rows."
+        )
+
+
+def check_every_teacher_predicts(names, coverage):
+    """Raise for teachers that predict no row at all."""
+    silent = [name for name, share in zip(names, coverage, strict=True) if not share]
+    if silent:
+        raise ValueError(
+            f"Teachers {silent} predict none of the rows: all their probabilities are "
+            "NaN or zero, which means no prediction. Fix them, or leave them out."
         )
 
 

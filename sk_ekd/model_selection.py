@@ -4,11 +4,11 @@ import copy
 from numbers import Integral
 
 import numpy as np
-from sklearn.model_selection import BaseCrossValidator, PredefinedSplit, check_cv
+from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.utils import check_consistent_length
 
 from ._classes import as_column, read_labels
-from ._data import read_positions
+from ._splits import check_splitter, counted_rows, read_positions
 
 __all__ = ["SemiSupervisedSplit"]
 
@@ -91,7 +91,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
     __metadata_request__split = {"groups": True}
 
     def __init__(self, cv=5, *, unlabeled_label=-1):
-        self.cv = _check_cv(cv)
+        self.cv = check_splitter(cv)
         self.unlabeled_label = unlabeled_label
 
     @property
@@ -192,37 +192,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
         if isinstance(self.cv, Integral):
             _check_enough_labels(labels, self.cv)
         splitter = check_cv(self.cv, labels, classifier=True)
-        return splitter, _counted_rows(self.cv, labeled)
-
-
-def _check_cv(cv):
-    """Return a splitter or an int as it is, an iterable as a list of pairs."""
-    if isinstance(cv, Integral):
-        if cv < 2:
-            raise ValueError(
-                f"`cv` must be at least 2 folds, got {cv}: for a single split, pass "
-                "ShuffleSplit(1)."
-            )
-        return cv
-    if isinstance(cv, type):
-        raise TypeError(
-            f"`cv` must be a splitter, got the class {cv.__name__}: write "
-            f"{cv.__name__}()."
-        )
-    if hasattr(cv, "split") and not isinstance(cv, str):
-        return cv
-    try:
-        splits = [(train, test) for train, test in cv]
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            "`cv` must be an int, a splitter (from sklearn.model_selection) or an "
-            f"iterable of (train, test), got {cv!r}."
-        ) from error
-    if not splits:
-        raise ValueError(
-            f"`cv` has no split, got {cv!r}: pass a (train, test) or more."
-        )
-    return splits
+        return splitter, counted_rows(self.cv, labeled)
 
 
 def _check_enough_labels(labels, n_folds):
@@ -232,19 +202,3 @@ def _check_enough_labels(labels, n_folds):
             f"cv={n_folds} needs {n_folds} labeled rows in at least one class, got at "
             f"most {most}: lower `cv`, or label more rows."
         )
-
-
-def _counted_rows(cv, labeled):
-    """Return the rows of X that positions in `cv` count: all, or the labeled ones."""
-    every, known = np.arange(len(labeled), dtype=np.int64), np.flatnonzero(labeled)
-    if isinstance(cv, list):
-        return every
-    if not isinstance(cv, PredefinedSplit):
-        return known
-    for rows in (every, known):
-        if len(rows) == len(cv.test_fold):
-            return rows
-    raise ValueError(
-        f"The test_fold of `cv` must have an entry for each of the {len(every)} rows "
-        f"of X, or for each of the {len(known)} labeled ones, got {len(cv.test_fold)}."
-    )

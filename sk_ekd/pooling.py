@@ -16,12 +16,18 @@ STARTS = 1.0, 4.0  # teachers that predict 0 and 1 only have no gradient at 1
 
 
 class MeanPool(BaseEstimator):
-    """The plain mean: all teachers alike, and as they are.
+    """The mean of the teachers as they are, all alike or by weights of the caller's.
+
+    Parameters
+    ----------
+    weight : array-like of shape (n_teachers,), default=None
+        Weights of the teachers, at any scale; None: all alike. A VotingClassifier that
+        is passed bare brings its own.
 
     Attributes
     ----------
     weight_ : ndarray of shape (n_teachers,)
-        ``1 / n_teachers`` everywhere.
+        `weight`, scaled to a sum of one, or ``1 / n_teachers`` everywhere.
     temperature_ : ndarray of shape (n_teachers,)
         One everywhere.
 
@@ -33,8 +39,11 @@ class MeanPool(BaseEstimator):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    def __init__(self, weight=None):
+        self.weight = weight
+
     def fit(self, proba, y=None, sample_weight=None):
-        """Count the teachers.
+        """Count the teachers, and scale their weights.
 
         Parameters
         ----------
@@ -52,6 +61,8 @@ class MeanPool(BaseEstimator):
         """
         n_teachers = _check_proba(proba).shape[1]
         self.weight_ = np.full(n_teachers, 1 / n_teachers)
+        if self.weight is not None:
+            self.weight_ = _scale_weight(self.weight, n_teachers)
         self.temperature_ = np.ones(n_teachers)
         return self
 
@@ -72,7 +83,7 @@ class MeanPool(BaseEstimator):
         return _check_proba(proba, len(self.weight_))
 
     def predict_proba(self, proba):
-        """Average the teachers.
+        """Average the teachers that predict a row.
 
         Parameters
         ----------
@@ -84,22 +95,24 @@ class MeanPool(BaseEstimator):
         pool : ndarray of shape (n_samples, n_classes), dtype float32
             Rows sum to one.
         """
-        return self.transform(proba).mean(axis=1, dtype=np.float64).astype(np.float32)
+        proba = self.transform(proba)
+        return _mean(proba, None if self.weight is None else self.weight_)
 
     def share(self, weight):
-        """Return the weights of a weighting as they are.
+        """Multiply the weights of a weighting by the pool's, each row's sum kept.
 
         Parameters
         ----------
         weight : ndarray of shape (n_samples, n_teachers)
-            Non-negative weights.
+            Non-negative weights; their sum weighs the row.
 
         Returns
         -------
         weight : ndarray of shape (n_samples, n_teachers)
-            The same array, not a copy.
+            The same array, not a copy, where all teachers are alike.
         """
-        return weight
+        check_is_fitted(self)
+        return weight if self.weight is None else _share(weight, self.weight_)
 
 
 class CalibratedPool(BaseEstimator):
@@ -110,7 +123,9 @@ class CalibratedPool(BaseEstimator):
 
         Σ_i -log pool_i(y_i)  +  ridge / 2 · Σ_t ((log w_t - mean log w)² + (log T_t)²)
 
-    so that few rows stay near equal weights and temperature 1, and many do not.
+    so that few rows stay near equal weights and temperature 1, and many do not. On a
+    row that some teachers do not predict, the weights of the others are scaled to a sum
+    of one; a row that none of them predicts is left out.
 
     Parameters
     ----------
@@ -192,14 +207,22 @@ class CalibratedPool(BaseEstimator):
                 "predicted so, or leave it out."
             )
         row_weight = _check_weight(sample_weight, len(y))
+        predicted = proba.any(axis=2)  # (n, t)
+        if not predicted.all():
+            known = predicted.any(axis=1)
+            proba, y, predicted = proba[known], y[known], predicted[known]
+            y = _check_labels(y, proba)
+            row_weight = _check_weight(row_weight[known], len(y))
         log_proba = [_log(p).astype(np.float32) for p in proba.swapaxes(0, 1)]
+        predicted = None if predicted.all() else predicted.T  # (t, n)
         n_teachers = len(log_proba)
         free = [(None, None)] * n_teachers
+        ridge = self.ridge / row_weight.sum()
         results = [
             minimize(
                 _loss_and_gradient,
                 np.repeat([0.0, np.log(start)], n_teachers),
-                args=(log_proba, y, row_weight, self.ridge / row_weight.sum()),
+                args=(log_proba, y, row_weight, ridge, predicted),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[*free, *[tuple(np.log(TEMPERATURES))] * n_teachers],
@@ -224,17 +247,18 @@ class CalibratedPool(BaseEstimator):
         Returns
         -------
         softened : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
-            Every row of every teacher sums to one.
+            Every row of every teacher sums to one, or is all zero, as it was.
         """
         check_is_fitted(self)
         proba = _check_proba(proba, len(self.weight_))
         softened = np.empty(proba.shape, dtype=np.float32)
         for t, temperature in enumerate(self.temperature_):
             softened[:, t] = softmax(_log(proba[:, t]) / temperature, axis=1)
+        softened[~proba.any(axis=2)] = 0
         return softened
 
     def predict_proba(self, proba):
-        """Mix the softened teachers by their weights.
+        """Mix the softened teachers that predict a row by their weights.
 
         Parameters
         ----------
@@ -246,8 +270,7 @@ class CalibratedPool(BaseEstimator):
         pool : ndarray of shape (n_samples, n_classes), dtype float32
             Rows sum to one.
         """
-        softened = self.transform(proba)
-        return np.einsum("ntc,t->nc", softened, self.weight_).astype(np.float32)
+        return _mean(self.transform(proba), self.weight_)
 
     def share(self, weight):
         """Multiply the weights of a weighting by the pool's, each row's sum kept.
@@ -263,19 +286,41 @@ class CalibratedPool(BaseEstimator):
             As they are in rows where the products are all zero.
         """
         check_is_fitted(self)
-        total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
-        shared = weight * self.weight_
-        shared_total = shared.sum(axis=1, keepdims=True)
-        kept = weight.astype(np.float64)
-        np.divide(shared * total, shared_total, out=kept, where=shared_total > 0)
-        return kept
+        return _share(weight, self.weight_)
 
 
-def _loss_and_gradient(params, log_proba, y, row_weight, ridge):
+def _share(weight, pool_weight):
+    """Multiply weights (n, t) by those of the pool (t,), each row's sum kept."""
+    total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
+    shared = weight * pool_weight
+    shared_total = shared.sum(axis=1, keepdims=True)
+    kept = weight.astype(np.float64)
+    np.divide(shared * total, shared_total, out=kept, where=shared_total > 0)
+    return kept
+
+
+def _mean(proba, weight=None):
+    """Average the teachers that predict a row, by their weights (t,) -> (n, c).
+
+    Even over the classes where nobody predicts.
+    """
+    predicted = proba.any(axis=2)  # (n, t)
+    if weight is None:
+        mix, total = proba.sum(axis=1, dtype=np.float64), predicted.sum(axis=1)
+    else:
+        mix = np.einsum("ntc,t->nc", proba, weight)
+        total = np.where(predicted.all(axis=1), 1.0, predicted @ weight)
+    total = total[:, np.newaxis]
+    even = np.full(mix.shape, 1 / mix.shape[1])
+    return np.divide(mix, total, out=even, where=total > 0).astype(np.float32)
+
+
+def _loss_and_gradient(params, log_proba, y, row_weight, ridge, predicted=None):
     """Return the mean log-loss of the pool plus the ridge, and its gradient -> (2t,).
 
     `params` are the logits of the weights, and the logs of the temperatures;
-    `log_proba` holds one array (n, c) for each teacher.
+    `log_proba` holds one array (n, c) for each teacher. `predicted` (t, n) says which
+    rows each teacher predicts; None: all of them.
     """
     log_weight, log_temperature = np.split(params, 2)
     weight, power = softmax(log_weight), np.exp(-log_temperature)  # (t,), (t,)
@@ -287,11 +332,18 @@ def _loss_and_gradient(params, log_proba, y, row_weight, ridge):
         correct[t] = softened[rows, y]
         expected = np.einsum("nc,nc->n", softened, log_p)
         slope[t] = power[t] * (log_p[rows, y] - expected)
-    pool = weight @ correct  # (n,)
     row_weight = row_weight / row_weight.sum()
+    present = weight  # (t,), the mean share of each teacher in the pool
+    if predicted is not None:
+        correct *= predicted
+        heard = weight @ predicted  # (n,), the sum of the weights of a row's teachers
+        present = weight * (predicted @ (row_weight / heard))
+    pool = weight @ correct  # (n,)
     share = row_weight * weight[:, np.newaxis] * correct / pool  # (t, n)
     loss = -row_weight @ np.log(pool) + ridge / 2 * params @ params
-    by_weight = weight - share.sum(axis=1)
+    if predicted is not None:
+        loss += row_weight @ np.log(heard)
+    by_weight = present - share.sum(axis=1)
     by_temperature = (share * slope).sum(axis=1)
     return loss, np.concatenate([by_weight, by_temperature]) + ridge * params
 
@@ -311,6 +363,22 @@ def _check_proba(proba, n_teachers=None):
     return proba
 
 
+def _scale_weight(weight, n_teachers):
+    """Return the caller's weights of the teachers at a sum of one -> (t,)."""
+    weight = np.asarray(weight, dtype=np.float64)
+    if weight.shape != (n_teachers,):
+        raise ValueError(
+            f"`weight` of MeanPool must have one value for each of the {n_teachers} "
+            f"teachers, got an array of shape {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "The weights of the teachers must be finite, non-negative and not zero "
+            f"everywhere, got {weight.tolist()}."
+        )
+    return weight / weight.sum()
+
+
 def _check_labels(y, proba):
     y, n_classes = np.asarray(y), proba.shape[2]
     if y.shape != proba.shape[:1]:
@@ -320,8 +388,9 @@ def _check_labels(y, proba):
         )
     if not len(y):
         raise ValueError(
-            "CalibratedPool needs labeled rows for its weights and temperatures, got "
-            "none: label some, or take the plain mean, pooling='mean'."
+            "CalibratedPool needs labeled rows that some teacher predicts for its "
+            "weights and temperatures, got none: label some, or take the plain mean, "
+            "pooling='mean'."
         )
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= n_classes:
         raise ValueError(

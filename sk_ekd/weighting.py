@@ -29,7 +29,8 @@ class Rows(NamedTuple):
     y : ndarray of shape (n_samples,), dtype int64
         Index of the label in the distiller's ``classes_``, -1 where it is unknown.
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
-        Probabilities of each teacher; they sum to one over the classes.
+        Probabilities of each teacher; they sum to one over the classes, or are all zero
+        where the teacher does not predict.
     """
 
     X: object
@@ -40,6 +41,11 @@ class Rows(NamedTuple):
     def labeled(self):
         """Whether each row has a label, (n_samples,)."""
         return self.y != UNLABELED
+
+    @property
+    def predicted(self):
+        """Whether each teacher predicts each row, (n_samples, n_teachers)."""
+        return self.proba.any(axis=2)
 
 
 def uniform(rows):
@@ -53,7 +59,8 @@ def uniform(rows):
     Returns
     -------
     weight : ndarray of shape (n_samples, n_teachers)
-        ``1 / n_teachers`` everywhere.
+        ``1 / n_teachers`` everywhere; of the teachers that predict the row, where some
+        do not.
 
     Examples
     --------
@@ -61,8 +68,7 @@ def uniform(rows):
     >>> uniform(Rows(X=None, y=np.array([0]), proba=np.ones((1, 4, 2)) / 2))
     array([[0.25, 0.25, 0.25, 0.25]])
     """
-    n_samples, n_teachers, _ = rows.proba.shape
-    return np.full((n_samples, n_teachers), 1 / n_teachers)
+    return _even(rows.predicted)
 
 
 def teacher_correctness(proba, y):
@@ -81,7 +87,8 @@ def teacher_correctness(proba, y):
     Returns
     -------
     share : ndarray of shape (n_samples, n_teachers)
-        Rows sum to one; even where no teacher gives the label any probability.
+        Rows sum to one; even where no teacher gives the label any probability. Zero for
+        a teacher that does not predict the row.
 
     References
     ----------
@@ -97,14 +104,15 @@ def teacher_correctness(proba, y):
     """
     correct = proba[np.arange(len(y)), :, y]  # (n, t)
     total = correct.sum(axis=1, keepdims=True)
-    even = np.full_like(correct, 1 / correct.shape[1])
+    even = _even(proba.any(axis=2)).astype(correct.dtype)
     return np.divide(correct, total, out=even, where=total > 0)
 
 
 def ensemble_correctness(proba, y):
     """Weight each labeled row by the correctness of the whole ensemble.
 
-    ``1 / (1 + CE(y, p̄))`` with ``p̄`` the plain mean of the teachers: our reading of
+    ``1 / (1 + CE(y, p̄))`` with ``p̄`` the plain mean of the teachers that predict the
+    row: our reading of
     "we weight the distillation loss based on the overall prediction correctness of the
     teacher ensemble" [1]_.
 
@@ -133,7 +141,8 @@ def ensemble_correctness(proba, y):
     >>> ensemble_correctness(proba, np.array([0, 0]))
     array([1., 0.])
     """
-    correct = proba[np.arange(len(y)), :, y].mean(axis=1)  # (n,)
+    total = proba[np.arange(len(y)), :, y].sum(axis=1)  # (n,)
+    correct = total / _count_predicted(proba)
     with np.errstate(divide="ignore"):
         return 1 / (1 - np.log(correct))
 
@@ -141,7 +150,8 @@ def ensemble_correctness(proba, y):
 def disagreement(proba):
     """Weight each unlabeled row by the disagreement of the teachers.
 
-    The Jensen-Shannon divergence ``H(p̄) - mean_t H(p_t)``: our reading of "we weight
+    The Jensen-Shannon divergence ``H(p̄) - mean_t H(p_t)`` of the teachers that predict
+    the row: our reading of "we weight
     the distillation loss based on teachers' disagreement" [1]_.
 
     Parameters
@@ -167,10 +177,23 @@ def disagreement(proba):
     >>> disagreement(np.array([agree, oppose])).round(4)
     array([0.    , 0.6931])
     """
-    mean = proba.mean(axis=1)  # (n, c)
-    divergence = entr(mean).sum(axis=1) - entr(proba).sum(axis=2).mean(axis=1)
+    count = _count_predicted(proba)  # (n,)
+    mean = proba.sum(axis=1) / count[:, np.newaxis]  # (n, c)
+    entropy = entr(proba).sum(axis=2).sum(axis=1) / count
+    divergence = entr(mean).sum(axis=1) - entropy
     # probabilities arrive as float32: what is below its resolution is rounding
     return np.where(divergence > np.finfo(np.float32).eps, divergence, 0.0)
+
+
+def _count_predicted(proba):
+    """Count the teachers that predict each row, at least one -> (n,)."""
+    return proba.any(axis=2).sum(axis=1).clip(min=1).astype(proba.dtype)
+
+
+def _even(predicted):
+    """Share each row evenly among the teachers that predict it -> (n, t)."""
+    count = predicted.sum(axis=1, keepdims=True).clip(min=1)
+    return np.where(predicted, 1 / count, 0.0)
 
 
 class UnifiedWeighting(BaseEstimator):
@@ -178,7 +201,8 @@ class UnifiedWeighting(BaseEstimator):
 
     On labeled rows, `teacher` shares the row among the teachers and `labeled` weights
     the row; on unlabeled rows, the teachers are mixed evenly and `unlabeled` weights
-    the row, scaled to a mean of one over all unlabeled rows.
+    the row, scaled to a mean of one over all unlabeled rows. A teacher that does not
+    predict a row has no part in it.
 
     Parameters
     ----------
@@ -236,7 +260,7 @@ class UnifiedWeighting(BaseEstimator):
         proba = rows.proba.astype(np.float64)
         labeled = rows.labeled
         known, y = proba[labeled], rows.y[labeled]
-        share = np.full(proba.shape[:2], 1 / proba.shape[1])  # (n, t)
+        share = _even(rows.predicted)  # (n, t)
         weight = np.ones(len(proba))  # (n,)
         share[labeled] = self._weigh("teacher", (len(y), proba.shape[1]), known, y)
         weight[labeled] = self._weigh("labeled", (len(y),), known, y)
@@ -298,7 +322,7 @@ class UnifiedWeighting(BaseEstimator):
 _STRATEGIES = {
     "teacher": {
         "correctness": teacher_correctness,
-        "uniform": lambda proba, y: 1 / proba.shape[1],
+        "uniform": lambda proba, y: _even(proba.any(axis=2)),
     },
     "labeled": {
         "correctness": ensemble_correctness,

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from catboost import CatBoostClassifier
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
@@ -42,6 +43,8 @@ from sk_ekd.pooling import CalibratedPool
 from sk_ekd.weighting import UnifiedWeighting
 from tests.errors import check_errors, check_warnings
 from tests.worlds import CountingNB, make_net
+
+CAT = CatBoostClassifier(cat_features=[0])  # a list that it copies
 
 MINIBATCHES = (
     "the student is trained on shuffled minibatches: a repeated row and a row of "
@@ -202,6 +205,30 @@ def test_clone_unfits_teachers_that_are_fitted_here(data):
     twin = clone(EnsembleDistiller([teacher], cv=3))
     assert twin.teachers[0] is not teacher
     assert not hasattr(twin.teachers[0], "classes_")
+
+
+@pytest.mark.parametrize(
+    "teachers", [[("cat", CAT), SVC()], [("cat", make_pipeline(CAT))]]
+)
+def test_clone_names_the_teacher_that_cannot_be_cloned(teachers):
+    with pytest.raises(ValueError, match=r"Teacher 'cat' .*pass a tuple"):
+        clone(EnsembleDistiller(teachers, cv=5))
+    search = GridSearchCV(EnsembleDistiller(teachers, cv=5), {"alpha": [0.1, 0.9]})
+    with pytest.raises(ValueError, match=r"Teacher 'cat' .*pass a tuple"):
+        search.fit(np.eye(6), [0, 1] * 3)
+
+
+def test_clone_leaves_other_errors_alone():
+    distiller = EnsembleDistiller([SVC()], cv=5, weighting=Weighting([0.5]))
+    with pytest.raises(RuntimeError, match="modifies parameter powers"):
+        clone(distiller)
+
+
+class Weighting(BaseEstimator):
+    """A weighting that changes what it is given."""
+
+    def __init__(self, powers):
+        self.powers = list(powers)
 
 
 def test_teachers_passed_with_cv_are_never_fitted_themselves(data):

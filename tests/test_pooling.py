@@ -71,6 +71,93 @@ def test_loss_is_that_of_the_pool():
     assert_allclose(loss, log_loss(pool.predict_proba(proba), y), rtol=1e-6)
 
 
+def silence(proba, share=0.4, seed=0):
+    """Return a copy in which teachers do not predict a share of the rows."""
+    proba = proba.copy()
+    proba[np.random.RandomState(seed).rand(*proba.shape[:2]) < share] = 0
+    return proba
+
+
+def test_gradient_with_rows_that_some_do_not_predict_equals_finite_differences():
+    proba, y = make_teachers(50)
+    predicted = silence(proba)[:, :2].any(axis=2).T
+    predicted = np.vstack([predicted, np.ones(50, dtype=bool)])
+    rng = np.random.RandomState(1)
+    args = list(np.log(proba.swapaxes(0, 1))), y, rng.rand(50), 0.01, predicted
+    error = check_grad(
+        lambda p: _loss_and_gradient(p, *args)[0],
+        lambda p: _loss_and_gradient(p, *args)[1],
+        rng.randn(6),
+    )
+    assert error < 1e-6
+
+
+def test_loss_is_that_of_the_pool_of_those_that_predict():
+    proba, y = make_teachers(200)
+    proba = silence(proba)
+    known = proba.any(axis=(1, 2))
+    assert not known.all()
+    pool = CalibratedPool().fit(proba, y)
+    params = np.log([pool.weight_, pool.temperature_]).ravel()
+    log_proba = [np.log(np.maximum(p, 1e-7)) for p in proba[known].swapaxes(0, 1)]
+    predicted = proba[known].any(axis=2).T
+    loss, _ = _loss_and_gradient(
+        params, log_proba, y[known], np.ones(known.sum()), 0, predicted
+    )
+    found = pool.predict_proba(proba)
+    assert_allclose(loss, log_loss(found[known], y[known]), rtol=1e-4)
+    assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert_array_equal(found[~known], 1 / proba.shape[2])
+    assert_array_equal(pool.transform(proba).any(axis=2), proba.any(axis=2))
+
+
+def test_row_that_nobody_predicts_is_not_in_the_fit():
+    proba, y = make_teachers(100)
+    proba[::7] = 0
+    known = proba.any(axis=(1, 2))
+    weight = np.linspace(1, 2, 100)
+    found = CalibratedPool().fit(proba, y, weight)
+    expected = CalibratedPool().fit(proba[known], y[known], weight[known])
+    assert_allclose(found.weight_, expected.weight_, rtol=1e-6)
+    assert_allclose(found.temperature_, expected.temperature_, rtol=1e-6)
+
+
+def test_teacher_that_is_right_on_the_few_rows_it_predicts_is_trusted():
+    proba, y = make_teachers(400, skills=(1.0, 1.0, 4.0))
+    proba[100:, 2] = 0
+    assert CalibratedPool().fit(proba, y).weight_.argmax() == 2
+
+
+def test_no_row_that_anyone_predicts_leaves_nothing_to_fit():
+    with pytest.raises(ValueError, match="that some teacher predicts"):
+        CalibratedPool().fit(np.zeros((5, 2, 3)), np.zeros(5, dtype=int))
+
+
+def test_mean_pool_averages_those_that_predict():
+    proba = silence(make_teachers(50)[0])
+    found = MeanPool().fit(proba).predict_proba(proba)
+    for row in range(50):
+        by = proba[row].any(axis=1)
+        expected = proba[row][by].mean(axis=0) if by.any() else 1 / proba.shape[2]
+        assert_allclose(found[row], expected, atol=1e-6)
+
+
+def test_mean_pool_has_the_weights_of_the_caller():
+    proba = make_teachers(50)[0]
+    pool = MeanPool(weight=[3, 0, 1]).fit(proba)
+    assert_allclose(pool.weight_, [0.75, 0, 0.25])
+    mean = np.average(proba, axis=1, weights=[3, 0, 1])
+    assert_allclose(pool.predict_proba(proba), mean, atol=1e-6)
+    assert_allclose(pool.share(np.full((1, 3), 2 / 3)), [[1.5, 0, 0.5]])
+    assert pool.transform(proba) is proba
+
+
+@pytest.mark.parametrize("weight", [[1, 2], [1, -1, 2], [0, 0, 0], [1, np.nan, 1]])
+def test_bad_weights_of_a_mean_pool_are_refused(weight):
+    with pytest.raises(ValueError, match=r"eight.* of .*teachers"):
+        MeanPool(weight=weight).fit(make_teachers(5)[0])
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_samples", [1, 10, 300])
 def test_without_ridge_no_worse_than_the_mean_on_the_fitted_rows(n_samples, seed):

@@ -82,3 +82,24 @@ def test_arguments_are_not_written_to(logits, weight):
     soft_targets(proba, weight, 2.0)
     assert_array_equal(proba, before[0])
     assert_array_equal(weight, before[1])
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_teacher_that_does_not_predict_a_row_is_not_in_its_mix(logits, temperature):
+    proba = softmax(logits, axis=2)
+    proba[:, 1] = 0
+    weight = np.ones((30, 3)) * [0.5, 0, 0.25]
+    target, row_weight = soft_targets(proba, weight, temperature)
+    expected, _ = soft_targets(proba[:, [0, 2]], weight[:, [0, 2]], temperature)
+    assert_allclose(target, expected, atol=1e-7)
+    assert_allclose(row_weight, 0.75)
+    # without a weight, the mean of those that predict
+    target, _ = soft_targets(proba, np.zeros((30, 3)), temperature)
+    expected, _ = soft_targets(proba[:, [0, 2]], np.zeros((30, 2)), temperature)
+    assert_allclose(target, expected, atol=1e-7)
+
+
+def test_row_that_nobody_predicts_has_an_even_target_and_no_weight():
+    target, row_weight = soft_targets(np.zeros((1, 2, 4)), np.zeros((1, 2)), 2.0)
+    assert_array_equal(target, [[0.25] * 4])
+    assert_array_equal(row_weight, 0)

@@ -125,6 +125,34 @@ def test_row_that_no_teacher_gets_right_is_shared_evenly_and_weighs_nothing():
     assert_array_equal(ensemble_correctness(proba, np.array([1])), [0.0])
 
 
+def with_silence(rows, seed=2):
+    """Return rows of which some teachers do not predict some, and nobody the last."""
+    proba = rows.proba.copy()
+    proba[np.random.RandomState(seed).rand(*proba.shape[:2]) < 0.4] = 0
+    proba[-1] = 0
+    return rows._replace(proba=proba)
+
+
+@pytest.mark.parametrize("weighting", [uniform, UnifiedWeighting()])
+def test_row_is_weighted_as_if_only_those_that_predict_it_were_there(weighting):
+    rows = with_silence(make_rows(60))
+    weight = weighting(rows)
+    assert_array_equal(weight[~rows.predicted], 0)
+    for row, by in enumerate(rows.predicted[:-1]):
+        one = slice(row, row + 1)
+        alone = Rows(rows.X[one], rows.y[one], rows.proba[one][:, by])
+        if by.any():
+            assert_allclose(weight[row, by], weighting(alone)[0], atol=1e-12)
+    assert_array_equal(weight[-1], 0)
+
+
+def test_nobody_predicts_nothing_weighs():
+    nothing = np.zeros((2, 3, 4))
+    assert_array_equal(disagreement(nothing), 0)
+    assert_array_equal(ensemble_correctness(nothing, np.array([0, 1])), 0)
+    assert_array_equal(teacher_correctness(nothing, np.array([0, 1])), 0)
+
+
 def test_switched_off_weights_are_the_uniform_weighting():
     rows = make_rows()
     off = UnifiedWeighting(teacher="uniform", labeled="uniform", unlabeled="uniform")

@@ -78,7 +78,7 @@ def fit_text(ax, n_lines, *, share):
 
 
 def shorten(name, most):
-    """Shorten a long name in the middle: its ends tell more."""
-    if len(name) <= most:
-        return name
-    return f"{name[: most // 2]}…{name[-(most // 2 - 1) :]}"
+    """Shorten a long name in the middle: its ends tell more. No $ starts a formula."""
+    if len(name) > most:
+        name = f"{name[: most // 2]}…{name[-(most // 2 - 1) :]}"
+    return name.replace("$", r"\$")

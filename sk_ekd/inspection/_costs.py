@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._data import count_rows, take_rows
+from .._data import as_float32, count_rows, refuses_float64, take_rows
 
 BATCH_ROWS = 1000  # rows of one timed call
 BATCH_CALLS = 7
@@ -54,7 +54,12 @@ def _teacher_cost(model, rows):
     """Measure a teacher by the method with which the distiller queries it."""
     methods = "predict_proba", "decision_function", "predict"
     predict = next(getattr(model, name) for name in methods if hasattr(model, name))
-    return _cost(predict, model, rows)
+    try:
+        return _cost(predict, model, rows)
+    except RuntimeError as error:
+        if not refuses_float64(error, rows.batch):
+            raise
+    return _cost(lambda X: predict(as_float32(X)), model, rows)
 
 
 def _cost(predict, shipped, rows):

@@ -13,7 +13,13 @@ from ._axes import (
     prepare_axes,
     split_off_below,
 )
-from ._read import read_codes, read_teacher_proba, teacher_names, teachers_proba
+from ._read import (
+    ensemble_proba,
+    read_codes,
+    read_teacher_proba,
+    teacher_names,
+    teachers_proba,
+)
 
 
 class DisagreementDisplay:
@@ -76,7 +82,7 @@ class DisagreementDisplay:
             A fitted distiller of at least two teachers.
         X : array-like, sparse matrix, DataFrame or list of length n_samples
             Rows of the kind that `fit` saw. Errors on rows that the teachers were
-            fitted on say little.
+            fitted on say little. Those that no teacher predicts are left out.
         y : array-like of shape (n_samples,)
             Labels, of which some or all may be unknown. The histogram is that of the
             unlabeled rows, or of all rows where all are labeled.
@@ -100,7 +106,7 @@ class DisagreementDisplay:
             teacher_proba = read_teacher_proba(distiller, X, teacher_proba)
         proba = teachers_proba(distiller, X, teacher_proba)  # (n, t, c)
         student = distiller.predict_proba(X).argmax(axis=1)  # (n,)
-        ensemble = proba.mean(axis=1, dtype=np.float64).argmax(axis=1)  # (n,)
+        ensemble = ensemble_proba(distiller, proba).argmax(axis=1)  # (n,)
         table = pd.DataFrame(
             {
                 "disagreement": disagreement(proba.astype(np.float64)),
@@ -108,6 +114,8 @@ class DisagreementDisplay:
                 "ensemble": ensemble != codes,
             }
         )
+        known = proba.any(axis=(1, 2))  # by some teacher
+        table, labeled = table[known], labeled[known]
         shown, rows = table, "rows"
         if not labeled.all():
             shown, rows = table[~labeled], "unlabeled rows"

@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
+MEASURES = "accuracy", "balanced_accuracy", "log_loss", "roc_auc", "ece"
+
 
 def expected_calibration_error(proba, y, *, n_bins=15):
     """Measure how far confidence is from accuracy, over bins of confidence.
@@ -53,8 +55,14 @@ def expected_calibration_error(proba, y, *, n_bins=15):
 
 
 def measure_quality(proba, y):
-    """Return every measure of quality that the report has, by its column."""
-    proba = proba.astype(np.float64)
+    """Return every measure of quality that the report has, by its column.
+
+    On the rows that are predicted; a row of zeros is none.
+    """
+    known = proba.any(axis=1)
+    if not known.any():
+        return dict.fromkeys(MEASURES, np.nan)
+    proba, y = proba[known].astype(np.float64), y[known]
     # teachers predict in float32, and scikit-learn wants sums of one in float64
     proba /= proba.sum(axis=1, keepdims=True)
     right = proba.argmax(axis=1) == y

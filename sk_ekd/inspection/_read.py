@@ -16,6 +16,7 @@ from .._classes import (
     read_labels,
 )
 from .._data import count_rows
+from ..pooling import MeanPool
 
 
 def check_distiller(distiller):
@@ -66,18 +67,36 @@ def read_teacher_proba(distiller, X, teacher_proba):
 def teachers_proba(distiller, X, teacher_proba):
     """Query the teachers, unless their predictions are given -> (n, t, c)."""
     if teacher_proba is not None:
-        return teacher_proba
+        return _check_predicted(teacher_proba)
     if not getattr(distiller, "teachers_", None):
         raise ValueError(
             "The distiller has no teachers to query: pass their predictions for X as "
             "`teacher_proba`, of shape (n_samples, n_teachers, n_classes)."
         )
-    return ask_teachers(
+    proba = ask_teachers(
         list(distiller.named_teachers_.items()),
         X,
         classes=distiller.classes_,
         unlabeled_label=distiller.unlabeled_label,
     )
+    return _check_predicted(proba)
+
+
+def _check_predicted(proba):
+    if not proba.any():
+        raise ValueError(
+            "No teacher predicts any of the rows: all probabilities are NaN or zero, "
+            "which means no prediction. Pass rows that some teacher predicts."
+        )
+    return proba
+
+
+def ensemble_proba(distiller, proba):
+    """Average the teachers that predict each row, by their ensemble's weights."""
+    pool = distiller.pool_
+    if not isinstance(pool, MeanPool):
+        pool = MeanPool().fit(proba)
+    return pool.predict_proba(proba)
 
 
 def baseline_proba(baseline, X, classes):

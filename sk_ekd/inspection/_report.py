@@ -9,6 +9,7 @@ from ._costs import measure_costs
 from ._quality import measure_quality
 from ._read import (
     baseline_proba,
+    ensemble_proba,
     read_codes,
     read_teacher_proba,
     teacher_names,
@@ -40,9 +41,11 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     Returns
     -------
     report : DataFrame
-        One entry for each teacher, for the "ensemble" (the plain mean of the teachers),
-        for the "pool" where it is calibrated, for the "student", and for the "baseline"
-        where there is one. The columns are:
+        One entry for each teacher, for the "ensemble" (the mean of the teachers; by its
+        own weights where it is a VotingClassifier with weights), for the "pool" where
+        it is calibrated, for the "student", and for the "baseline" where there is one.
+        A teacher is measured on the rows that it predicts, the ensemble and the pool on
+        those that some teacher predicts. The columns are:
 
         - accuracy, balanced_accuracy and log_loss;
         - roc_auc: that of the second of two classes, or with more classes the mean of
@@ -58,6 +61,8 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         - recovered: how much of the step from the baseline's accuracy to the ensemble's
           is made. It is there only with a baseline, NaN where there is no step, and
           means little where the step is small;
+        - coverage: the share of the rows that the entry predicts; only where some
+          teacher leaves out some rows;
         - pool_weight and pool_temperature: those of each teacher, only with a
           calibrated pool. The pool has no times and no size of its own, since they are
           those of the ensemble.
@@ -104,6 +109,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     costs = measure_costs(distiller, teachers, baseline, X)
     report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
     report = _compare(report.astype({"bytes": "Int64"}))
+    coverage = {name: p.any(axis=1).mean() for name, p in predictions.items()}
+    if min(coverage.values()) < 1:
+        report["coverage"] = coverage
     if "pool" in predictions:
         report.loc[names, "pool_weight"] = distiller.pool_.weight_
         report.loc[names, "pool_temperature"] = distiller.pool_.temperature_
@@ -119,11 +127,13 @@ def _teacher_entries(distiller):
 
 
 def _predictions(distiller, X, proba, baseline):
-    """Return the predictions of each entry, by its name -> dict of (n, c)."""
+    """Return the predictions of each entry, all zero for none -> dict of (n, c)."""
     teachers = zip(_teacher_entries(distiller), proba.swapaxes(0, 1), strict=True)
-    predictions = {**dict(teachers), "ensemble": proba.mean(axis=1, dtype=np.float64)}
+    known = proba.any(axis=(1, 2))[:, np.newaxis]  # by some teacher
+    ensemble = ensemble_proba(distiller, proba)
+    predictions = {**dict(teachers), "ensemble": ensemble * known}
     if not isinstance(distiller.pool_, MeanPool):
-        predictions["pool"] = distiller.pool_.predict_proba(proba)
+        predictions["pool"] = distiller.pool_.predict_proba(proba) * known
     predictions["student"] = distiller.predict_proba(X)
     if baseline is not None:
         predictions["baseline"] = baseline_proba(baseline, X, distiller.classes_)

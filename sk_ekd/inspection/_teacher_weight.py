@@ -141,10 +141,7 @@ class TeacherWeightDisplay:
     def _label(self, y, n_top, hidden):
         """Label the boxes with names and accuracies, and the axes."""
         fontsize, most = fit_text(self.ax_, len(y) + (hidden > 0), share=0.6)
-        labels = [
-            f"{shorten(name, most - 6)} ({self.accuracy[name]:.0%})"
-            for name in self.quantiles_.index
-        ]
+        labels = [self._describe(name, most) for name in self.quantiles_.index]
         if hidden:
             y, labels = [*y, n_top], [*labels, f"{hidden} in between"]
         self.ax_.set_yticks(y, labels, fontsize=fontsize)
@@ -154,3 +151,8 @@ class TeacherWeightDisplay:
         self.ax_.set_xlabel("share of row weight")
         self.ax_.set_ylabel("teacher (accuracy)")
         in_percent(self.ax_.xaxis)
+
+    def _describe(self, name, most):
+        """Return a teacher's name, and its accuracy if it predicts a labeled row."""
+        shown, accuracy = shorten(name, most - 6), self.accuracy[name]
+        return shown if np.isnan(accuracy) else f"{shown} ({accuracy:.0%})"

@@ -70,7 +70,8 @@ def ask_teachers(
     -------
     proba : ndarray or memmap of shape (n_samples, n_teachers, n_classes), dtype float32
         Columns in the order of the sorted classes; the classes of each row and teacher
-        sum to one. With `out`, the file as a memmap.
+        sum to one, or are all zero where the teacher does not predict. With `out`, the
+        file as a memmap.
 
     Notes
     -----

@@ -4,15 +4,17 @@ from ._open import holds_fitted, is_prefit
 
 FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
+LITTLE = 0.5  # of an even share: a teacher that weighs less on average carries none
 
 
-def find_doubt(accuracy, predictions, *, calibrated, by_correctness):
+def find_doubt(record, predictions, *, calibrated, by_correctness):
     """Return what to warn of, None where nothing is off.
 
-    `accuracy` (t,) is that on labeled rows. `calibrated` says whether a pool is fitted
-    on them, `by_correctness` whether the weighting trusts the teachers' correctness.
+    `record` has the accuracies on labeled rows. `calibrated` says whether a pool is
+    fitted on them, `by_correctness` whether the weighting trusts the teachers'
+    correctness.
     """
-    accuracy = dict(zip(predictions.names, accuracy.tolist(), strict=True))
+    accuracy = dict(zip(predictions.names, record.accuracy.tolist(), strict=True))
     teachers = predictions.teachers
     chance = 1 / len(predictions.classes)
     worse = {name: hits for name, hits in accuracy.items() if hits < 0.5 * chance}
@@ -36,15 +38,31 @@ def find_doubt(accuracy, predictions, *, calibrated, by_correctness):
             "deserve. Label rows that no teacher has seen, pass unfitted teachers "
             "and cv=5, or set pooling='mean'. See `pool_`."
         )
-    mean = sum(fitted.values()) / len(fitted) if fitted else 0.0
-    if mean > ALL_BUT_PERFECT and by_correctness:
-        return (
-            f"The fitted teachers are right on {mean:.1%} of the labeled "
-            "rows, as on rows that they were fitted on: weights by their "
-            "correctness then say little. Label rows that they have not seen, or "
-            "pass unfitted teachers and cv=5. See `teacher_accuracy_`."
-        )
-    return None
+    if not by_correctness:
+        return None
+    heavy = _carry_weight(record.teacher_weight, predictions.names)
+    perfect = {
+        name: hits
+        for name, hits in fitted.items()
+        if hits > ALL_BUT_PERFECT and name in heavy
+    }
+    if len(fitted) == len(accuracy) and record.pool_accuracy > ALL_BUT_PERFECT:
+        perfect["their ensemble"] = record.pool_accuracy
+    if not perfect:
+        return None
+    return (
+        "The fitted teachers are all but always right on the labeled rows, "
+        f"{_rounded(perfect)}: it seems that they were fitted on these rows. Weights "
+        "by their correctness then say little. Label rows that they have not seen, or "
+        "pass unfitted teachers and cv=5. See `teacher_accuracy_`."
+    )
+
+
+def _carry_weight(weight, names):
+    """Return the teachers that weigh about as much as an even share, or more."""
+    total = weight.sum(axis=0, dtype=float)  # (t,)
+    least = LITTLE * total.mean()
+    return {name for name, sum_ in zip(names, total, strict=True) if sum_ >= least}
 
 
 def _rounded(accuracy):

@@ -1,20 +1,22 @@
 """Fit clones of the teachers out of fold: no row is predicted by who has seen it."""
 
 import copy
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import PredefinedSplit, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from .._compat import safe_indexing
-from .._data import read_positions
+from .._data import as_float32, as_given, refuses_float64
+from .._estimator import clone_teacher
+from .._splits import check_splitter, counted_rows, read_positions
 from .._torch_state import draw_seed, seeded
 from ._jobs import share_cores
-from ._predict import named, predict_aligned
+from ._members import Member
+from ._predict import Named, predict_aligned
 
 
 def fit_teachers(
@@ -37,6 +39,11 @@ def fit_teachers(
     try:
         splits = list(cv.split(X, classes[y]))
     except ValueError as error:
+        if "'groups'" in str(error):
+            raise ValueError(
+                f"`cv` as {cv!r} needs groups, which `fit` does not take: pass its "
+                f"splits, cv=list({type(cv).__name__}(...).split(X, y, groups))."
+            ) from error
         raise ValueError(
             f"`cv` as {cv!r} cannot split the {len(y)} labeled rows: {error} Label "
             "more rows, lower `cv`, or pass an iterable of (train, test) positions."
@@ -75,8 +82,9 @@ def _fit_and_predict(name, teacher, X, y, classes, train, test, sample_weight, s
     if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
         fit_params["sample_weight"] = sample_weight[train]
     try:
-        with seeded(seed), named(name, "be fitted"):
-            teacher.fit(safe_indexing(X, train), classes[y[train]], **fit_params)
+        with Named(name, "be fitted"):
+            rows, labels = safe_indexing(X, train), classes[y[train]]
+            teacher = _fit(name, teacher, rows, labels, seed, fit_params)
         if not len(test):
             return teacher, np.empty((0, len(classes)), dtype=np.float32)
         return None, predict_aligned(name, teacher, safe_indexing(X, test), classes)
@@ -91,6 +99,74 @@ def _fit_and_predict(name, teacher, X, y, classes, train, test, sample_weight, s
         ) from error
 
 
+def _fit(name, teacher, X, y, seed, fit_params):
+    """Fit a teacher on the labels, or if it refuses them on codes -> fitted teacher.
+
+    XGBoost takes 0 to k - 1 only, without a gap, and a torch net no text: who fails on
+    the labels is tried with their codes, and then speaks the labels as a Member.
+    """
+    _check_stops_by_itself(name, teacher)
+    known, codes = np.unique(y, return_inverse=True)
+    errors = []
+    for target in _ways_to_write(y, known, codes):
+        if target.dtype == np.float32 and not isinstance(errors[-1], RuntimeError):
+            break  # torch's for what is of another type
+        for read in (as_given, as_float32):
+            model = clone(teacher) if errors else teacher
+            try:
+                with seeded(seed):
+                    model.fit(read(X), target, **fit_params)
+            except Exception as error:
+                errors.append(error)
+                if not refuses_float64(error, X):
+                    break
+            else:
+                return _as_teacher(model, read, known, recoded=target is not y)
+    for error in errors:
+        if "early stopping" in str(error).lower():
+            raise _early_stopping_error(name, error) from error
+    for error in errors[1:]:
+        errors[0].add_note(f"Nor could it be fitted on codes of its labels: {error}")
+    raise errors[0]
+
+
+def _as_teacher(model, read, known, *, recoded):
+    """Let a fitted model take the caller's rows and speak the labels -> teacher."""
+    if recoded:
+        own = known[np.asarray(model.classes_).astype(np.intp)]
+        return Member(model, read, own, labels=known)
+    return model if read is as_given else Member(model, read, model.classes_)
+
+
+def _ways_to_write(y, known, codes):
+    """Return the labels, and what may stand for them -> list of (n,)."""
+    ways = [y]
+    if len(known) > 1 and (y.dtype != codes.dtype or (y != codes).any()):
+        ways.append(codes)
+    if len(known) == 2:
+        ways.append(codes.astype(np.float32))  # of a net with one output
+    return ways
+
+
+def _check_stops_by_itself(name, teacher):
+    """Raise where CatBoost would ignore what it has no rows for."""
+    parts = teacher.get_params().values() if hasattr(teacher, "get_params") else ()
+    for part in (teacher, *parts):
+        fit = getattr(type(part), "fit", None)
+        if str(getattr(fit, "__module__", "")).startswith("catboost"):
+            given = {p: v for p, v in part.get_params().items() if v is not None}
+            for param in {"early_stopping_rounds", "od_wait", "od_pval"} & set(given):
+                raise _early_stopping_error(name, f"{param}={given[param]!r}.")
+
+
+def _early_stopping_error(name, reason):
+    return ValueError(
+        f"Teacher {name!r} is to stop early, but `cv` passes it no rows to watch: "
+        f"{reason} Leave early stopping out, or let the teacher hold out rows of its "
+        'own: see "Early stopping" on the page "Teachers" of the documentation.'
+    )
+
+
 def _check_partition(splits, n_samples):
     tested = np.bincount(
         np.concatenate([[], *(test for _, test in splits)]).astype(int),
@@ -103,6 +179,11 @@ def _check_partition(splits, n_samples):
             f"never and {(tested > 1).sum()} more than once."
         )
     for number, (train, test) in enumerate(splits):
+        if not len(train):
+            raise ValueError(
+                f"The train part of split {number} of `cv` (counted from 0) has no "
+                "labeled row to fit the teachers on: leave some in, or label more."
+            )
         both = np.intersect1d(train, test)
         if len(both):
             raise ValueError(
@@ -114,13 +195,7 @@ def _check_partition(splits, n_samples):
 
 def _seeded_clone(name, teacher, seed):
     """Clone, and fix each nested `random_state` that the caller left at None."""
-    try:
-        teacher = clone(teacher)
-    except TypeError as error:
-        raise TypeError(
-            f"Teacher {name!r} cannot be cloned, and so not fitted out of fold: "
-            f"{error} Fit it yourself, and set cv='prefit'."
-        ) from error
+    teacher = clone_teacher(name, teacher)
     if isinstance(teacher, FrozenEstimator):
         return teacher
     params = teacher.get_params()
@@ -133,14 +208,19 @@ def open_splitter(cv, data, seed):
 
     The positions of an iterable are those in the caller's X.
     """
-    if cv is not None and not isinstance(cv, Integral) and not hasattr(cv, "split"):
-        index = data.index[data.labeled]
+    cv = 5 if cv is None else check_splitter(cv)
+    index = data.index[data.labeled]
+    if isinstance(cv, list):
         return check_cv(
             [
                 tuple(_renumber(part, index, data.n_samples) for part in parts)
                 for parts in cv
             ]
         )
+    if isinstance(cv, PredefinedSplit):
+        labeled = np.isin(np.arange(data.n_samples), index)
+        if len(counted_rows(cv, labeled)) > len(index):
+            return PredefinedSplit(cv.test_fold[index])
     splitter = check_cv(cv, data.y[data.labeled], classifier=True)
     if getattr(splitter, "random_state", seed) is None:
         splitter = copy.copy(splitter)

@@ -19,7 +19,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compat import warn
+from .._data import as_given
 
 
 def open_ensemble(ensemble):
@@ -45,9 +45,14 @@ def open_ensemble(ensemble):
         if isinstance(thawed, kind):
             _check_is_fitted(thawed, fitted)
             _check_one_output(thawed)
-            _warn_of_weights(thawed)
             return open_kind(thawed)
     return {type(ensemble).__name__.lower(): ensemble}
+
+
+def weigh_members(teachers):
+    """Return what their Voting weighs its members by -> (t,), or None if all alike."""
+    weight = [t.weight if isinstance(t, Member) else 1.0 for t in teachers]
+    return weight if len(set(weight)) > 1 else None
 
 
 def read_once(teachers, X):
@@ -56,7 +61,7 @@ def read_once(teachers, X):
     first = members[0]
     if not all(isinstance(m, Member) and m.read is first.read for m in members):
         return X
-    return X if first.read is _as_given else _ReadRows(first.read(X))
+    return X if first.read is as_given else _ReadRows(first.read(X))
 
 
 class _ReadRows:
@@ -74,14 +79,25 @@ def _if_model_has(method):
 class Member:
     """One model of an ensemble, which predicts the ensemble's labels.
 
+    Or a teacher that was fitted here, if it takes the caller's labels or rows in
+    another form only: `model` is what was fitted.
+
     `read` checks and casts rows as the ensemble does. `classes_` are the labels of the
     model's columns, `labels` those of the ensemble, where the model's `predict` returns
     positions in them. `columns` are those of X that the model was fitted on, None for
-    all; `options` go to its methods.
+    all; `options` go to its methods. `weight` is what the ensemble weighs it by.
     """
 
     def __init__(
-        self, model, read, classes_, *, labels=None, columns=None, options=None
+        self,
+        model,
+        read,
+        classes_,
+        *,
+        labels=None,
+        columns=None,
+        options=None,
+        weight=1.0,
     ):
         self.model = model
         self.read = read
@@ -89,6 +105,7 @@ class Member:
         self.labels = labels
         self.columns = columns
         self.options = options or {}
+        self.weight = weight
 
     def __repr__(self):
         return f"Member({type(self.model).__name__}(...))"
@@ -150,18 +167,21 @@ def _open_named(ensemble):
     """Open a Voting or Stacking by its user's names, without those dropped."""
     cv = getattr(ensemble, "cv", None)  # Voting has none
     prefit = isinstance(cv, str) and cv == "prefit"
-    members = {
-        name: _as_member(model, _as_given, ensemble, prefit=prefit)
-        for name, model in ensemble.named_estimators_.items()
+    named = ensemble.named_estimators_
+    weights = getattr(ensemble, "weights", None)  # Stacking has none
+    if weights is None:
+        weights = np.ones(len(named))
+    return {
+        name: _as_member(model, as_given, ensemble, prefit=prefit, weight=float(weight))
+        for (name, model), weight in zip(named.items(), weights, strict=True)
         if not isinstance(model, str)  # "drop"
     }
-    return members
 
 
 def _open_calibrated(calibrated):
     # no classes_ of their own: they predict all labels, whatever their fold knew
     pairs = calibrated.calibrated_classifiers_
-    members = [Member(pair, _as_given, calibrated.classes_) for pair in pairs]
+    members = [Member(pair, as_given, calibrated.classes_) for pair in pairs]
     return _numbered(members, "calibrated")
 
 
@@ -198,11 +218,6 @@ def _numbered(members, name=None):
     if len(members) == 1:
         return {name: members[0]}
     return {f"{name}-{number}": m for number, m in enumerate(members, start=1)}
-
-
-def _as_given(X):
-    """Leave rows to the members: some take texts, or choose columns by name."""
-    return X
 
 
 def _shell(ensemble):
@@ -254,14 +269,4 @@ def _check_one_output(ensemble):
             f"`teachers` as {type(ensemble).__name__} must predict one label a row, "
             "but its `classes_` are those of several outputs: "
             f"{ensemble.classes_!r}."
-        )
-
-
-def _warn_of_weights(ensemble):
-    weights = getattr(ensemble, "weights", None)  # of a VotingClassifier
-    if weights is not None and np.ptp(weights) > 0:
-        warn(
-            f"`weights` of the {type(ensemble).__name__} are not used: its members are "
-            "teachers that count as equals. Pass it in a list, to have it "
-            "predict as one teacher with its weights."
         )

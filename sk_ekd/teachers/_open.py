@@ -47,7 +47,7 @@ def name_teachers(teachers):
     if not isinstance(teachers, (list, tuple)):
         raise TypeError(
             "`teachers` must be a list of classifiers, of (name, classifier), or a "
-            f"fitted ensemble, got {teachers!r}."
+            f"fitted ensemble, got {teachers!r}.{_way_in(teachers)}"
         )
     if not len(teachers):
         raise ValueError("`teachers` is empty: pass at least one classifier.")
@@ -101,7 +101,7 @@ def read_classes(name, teacher):
     if classes is None:
         raise TypeError(
             f"Teacher {name!r} has no `classes_`: expected a fitted classifier, got "
-            f"{type(teacher).__name__}."
+            f"{type(teacher).__name__}.{_way_in(teacher)}"
         )
     if any(np.ndim(value) for value in classes):
         raise ValueError(
@@ -120,12 +120,18 @@ def _check_is_classifier(name, teacher):
             "instance."
         )
     can_predict = any(hasattr(teacher, response) for response in RESPONSES)
+    can_learn = any(hasattr(teacher, name) for name in ("fit", "classes_"))
+    if can_predict and not can_learn and (way := _way_in(teacher)):
+        raise TypeError(
+            f"Teacher {name!r} must be a classifier, got {teacher!r}, which has no "
+            f"`classes_`.{way}"
+        )
     with suppress(AttributeError):  # other libraries' models have no tags
         can_predict = can_predict or is_classifier(teacher)  # once it is fitted
     if not can_predict:
         raise TypeError(
             f"Teacher {name!r} must be a classifier, got {teacher!r}, which has no "
-            "predict_proba, decision_function or predict."
+            f"predict_proba, decision_function or predict.{_way_in(teacher)}"
         )
     with suppress(AttributeError):
         if is_regressor(teacher):
@@ -133,6 +139,43 @@ def _check_is_classifier(name, teacher):
                 f"Teacher {name!r} is a regressor: expected a classifier, got "
                 f"{type(teacher).__name__}."
             )
+
+
+def _way_in(teacher):
+    """Say how a model that is no classifier becomes one; told by its library's name."""
+    if isinstance(teacher, type):
+        return ""
+    kinds = {
+        (str(kind.__module__).split(".")[0], kind.__name__)
+        for kind in type(teacher).mro()
+    }
+    for kind, way in _WAYS_IN.items():
+        if kind in kinds:
+            return f" {way}"
+    return f" {_ANY_WAY_IN}" if callable(teacher) else ""
+
+
+_ANY_WAY_IN = (
+    "Shortest way in: pass its predictions, teachers=None and fit(X, y, "
+    "teacher_proba=array of shape (n_samples, 1, n_classes)); or write a class with "
+    "`classes_` and predict_proba that calls it."
+)
+_WAYS_IN = {
+    ("torch", "Module"): (
+        "Shortest way in: skorch.NeuralNetClassifier(module, "
+        "criterion=torch.nn.CrossEntropyLoss, classes=[...]).initialize() of a trained "
+        "module that returns logits, its classes in the order of the columns."
+    ),
+    ("xgboost", "Booster"): (
+        "Shortest way in: save it by booster.save_model(path), then "
+        "model = xgboost.XGBClassifier(); model.load_model(path)."
+    ),
+    ("lightgbm", "Booster"): (
+        "Shortest way in: pass its predictions, teachers=None and fit(X, y, "
+        "teacher_proba=booster.predict(X)[:, None]); or train a LGBMClassifier."
+    ),
+    ("transformers", "Pipeline"): _ANY_WAY_IN,
+}
 
 
 def _check_is_fitted(name, teacher):

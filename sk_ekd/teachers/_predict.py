@@ -1,13 +1,11 @@
 """Ask the teachers: one aligned, checked array, whatever their interface."""
 
-from contextlib import contextmanager
-
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.frozen import FrozenEstimator
 
-from .._classes import align
-from .._data import count_rows
+from .._classes import align, find_silent
+from .._data import as_float32, count_rows, refuses_float64
 from ._jobs import share_cores
 from ._members import read_once
 from ._open import RESPONSES, read_classes
@@ -16,8 +14,9 @@ from ._open import RESPONSES, read_classes
 def stack_proba(teachers, X, classes, *, n_jobs=None):
     """Ask every teacher about every row once -> (n, t, c), float32.
 
-    Every row of every teacher sums to one; a class that a teacher does not know gets
-    probability 0 from it. Several teachers are asked at the same time in threads.
+    Every row of every teacher sums to one, or is all zero: no prediction. A class that
+    a teacher does not know gets probability 0 from it. Several teachers are asked at
+    the same time in threads.
     """
     X = read_once(teachers, X)
     calls = [
@@ -37,7 +36,8 @@ def predict_aligned(name, teacher, X, classes):
             f"array of shape {predicted.shape}."
         )
     proba = _TO_PROBA[response](name, predicted, known)
-    proba = proba / proba.sum(axis=1, keepdims=True)
+    total = proba.sum(axis=1, keepdims=True)
+    proba = np.divide(proba, total, out=np.zeros_like(proba), where=total > 0)
     return align(proba.astype(np.float32), known, classes)
 
 
@@ -47,21 +47,39 @@ def _respond(name, teacher, X):
         if hasattr(teacher, response):
             if response == "decision_function":
                 _check_one_against_rest(name, teacher)
-            with named(name, "predict"):
-                return response, np.asarray(getattr(teacher, response)(X))
+            with Named(name, "predict"):
+                return response, np.asarray(_ask(getattr(teacher, response), X))
     raise TypeError(
         f"Teacher {name!r} has no predict_proba, decision_function or predict."
     )
 
 
-@contextmanager
-def named(name, task):
-    """Let a teacher's own error say whose it is."""
+def _ask(method, X):
+    """Call a teacher's method on X, as float32 if it is a net that takes no other."""
     try:
-        yield
-    except Exception as error:
-        error.add_note(f"Teacher {name!r} could not {task}.")
-        raise
+        return method(X)
+    except RuntimeError as error:
+        if not refuses_float64(error, X):
+            raise
+    return method(as_float32(X))
+
+
+class Named:
+    """A context in which a teacher's error says whose it is; interrupts pass."""
+
+    def __init__(self, name, task):
+        self.name = name
+        self.task = task
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        said = f"Teacher {self.name!r} could not {self.task}"
+        if isinstance(error, (SystemExit, StopIteration)):  # would end more than that
+            raise RuntimeError(f"{said}: it raised {error!r}.") from error
+        if isinstance(error, Exception):
+            error.add_note(f"{said}.")
 
 
 def _check_one_against_rest(name, teacher):
@@ -82,14 +100,17 @@ def _check_one_against_rest(name, teacher):
 
 
 def _from_proba(name, predicted, known):
-    predicted = _as_finite(name, predicted, "predict_proba")
+    predicted = _as_numbers(name, predicted, "predict_proba")
     if predicted.shape[1:] != known.shape:
         raise ValueError(
             f"predict_proba of teacher {name!r} must have one column for each of its "
             f"{len(known)} classes, got an array of shape {predicted.shape}."
         )
-    total = predicted.sum(axis=1)
-    if len(predicted) and (predicted.min() < -1e-6 or np.abs(total - 1).max() > 1e-3):
+    silent = find_silent(predicted)
+    predicted[silent] = 0
+    _check_finite(name, predicted, "predict_proba")
+    total = predicted.sum(axis=1)[~silent]
+    if len(total) and (predicted.min() < -1e-6 or np.abs(total - 1).max() > 1e-3):
         raise ValueError(
             f"predict_proba of teacher {name!r} must return probabilities, got values "
             f"from {predicted.min():.3g} to {predicted.max():.3g} in rows that sum to "
@@ -101,7 +122,8 @@ def _from_proba(name, predicted, known):
 
 def _from_decision(name, predicted, known):
     """Read margins as logits: a sigmoid for two classes, a softmax for more."""
-    predicted = _as_finite(name, predicted, "decision_function")
+    predicted = _as_numbers(name, predicted, "decision_function")
+    _check_finite(name, predicted, "decision_function")
     if len(known) == 2 and predicted.size == len(predicted):
         positive = expit(predicted.reshape(-1, 1))
         return np.hstack([1 - positive, positive])
@@ -131,13 +153,16 @@ _TO_PROBA = {
 }
 
 
-def _as_finite(name, predicted, method):
+def _as_numbers(name, predicted, method):
     if predicted.dtype.kind not in "biuf" or predicted.ndim not in (1, 2):
         raise ValueError(
             f"{method} of teacher {name!r} must return one array of numbers, got an "
             f"array of shape {predicted.shape} and dtype {predicted.dtype}."
         )
-    predicted = predicted.astype(np.float64)
+    return predicted.astype(np.float64)
+
+
+def _check_finite(name, predicted, method):
     bad = ~np.isfinite(predicted.reshape(len(predicted), -1)).all(axis=1)
     if bad.any():
         raise ValueError(
@@ -145,4 +170,3 @@ def _as_finite(name, predicted, method):
             f"{len(predicted)} rows, first in row {np.flatnonzero(bad)[0]} of those "
             "asked. Fix the teacher or leave it out."
         )
-    return predicted

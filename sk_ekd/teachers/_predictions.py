@@ -9,6 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from .._classes import as_proba, check_teacher_proba, find_classes
 from .._data import count_rows, take_rows
 from ._fit import fit_teachers, open_splitter
+from ._members import weigh_members
 from ._open import holds_fitted, is_prefit, known_classes, open_teachers
 from ._predict import stack_proba
 
@@ -49,6 +50,7 @@ class Predictions:
                 "fit(X, y, teacher_proba=...)."
             )
         self.given = given
+        self.member_weight = weigh_members(self.teachers.values())  # (t,), None if even
 
     def find_classes(self, labels, classes, unlabeled_label):
         """Find all classes, of labels and of teachers that are fitted -> (c,)."""

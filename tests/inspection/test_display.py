@@ -6,7 +6,9 @@ import sys
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
 
@@ -103,6 +105,22 @@ def test_axes_placed_by_hand_will_do(shown, draw):
     figure = plt.figure()
     draw(shown, ax=figure.add_axes((0.3, 0.2, 0.4, 0.6)))
     figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", ["$_a$_{", "costs $5", "$" * 50])
+@pytest.mark.parametrize("figsize", [(3.3, 2.5), (6.4, 4)])
+def test_dollars_in_a_teachers_name_are_no_formula(name, figsize, tmp_path):
+    share = pd.DataFrame({name: [0.5, 0.25], "svm": [0.5, 0.75]})
+    accuracy = pd.Series({name: 0.8, "svm": 0.9})
+    report = {"accuracy": [0.8, 0.9, 0.9], "us_per_row": [5.0, 6.0, 1.0]}
+    report = pd.DataFrame(report, index=[name, "ensemble", "student"])
+    for display in (TeacherWeightDisplay(share, accuracy), LatencyDisplay(report)):
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+        display.plot(ax=ax).figure_.savefig(tmp_path / "figure.png")
+        texts = ax.get_yticklabels() + (ax.get_legend() or ax).findobj(Text)
+        shown = [text.get_text() for text in texts if r"\$" in text.get_text()]
+        assert shown
+        assert not any("$" in text.replace(r"\$", "") for text in shown)
 
 
 def test_library_does_not_import_matplotlib():

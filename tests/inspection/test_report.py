@@ -495,9 +495,14 @@ CASES = {
         "not, first row 0, teacher 0, which sums to 6: [2, 2, 2]",
     ),
     "NaN in teacher_proba": (
-        lambda w: {"teacher_proba": np.full((150, 3, 3), np.nan)},
+        lambda w: {"teacher_proba": np.full((150, 3, 3), [np.nan, 0.5, 0.5])},
         ValueError,
         "probabilities that sum to one",
+    ),
+    "nothing but NaN in teacher_proba": (
+        lambda w: {"teacher_proba": np.full((150, 3, 3), np.nan)},
+        ValueError,
+        "No teacher predicts any of the rows",
     ),
     "baseline without predict_proba": (
         lambda w: {"baseline": SVC().fit(w.X, w.y)},

@@ -63,7 +63,7 @@ def distill(teachers, X, y, *, student=None, **params):
     params = {"random_state": 0, **params}
     with warnings.catch_warnings():
         # these tests are about the answers, not about how good the teachers are
-        warnings.filterwarnings("ignore", "The fitted teachers are right on")
+        warnings.filterwarnings("ignore", "The fitted teachers are all but")
         return EnsembleDistiller(teachers, student or small_net(), **params).fit(X, y)
 
 

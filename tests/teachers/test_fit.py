@@ -1,18 +1,34 @@
 """Teachers that are fitted here: on labeled rows, and asked out of fold."""
 
+import os
+import pickle
+import re
+import signal
+
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import (
+    GroupKFold,
     KFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
     ShuffleSplit,
     StratifiedKFold,
     cross_val_predict,
@@ -24,8 +40,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
+from skorch import NeuralNetBinaryClassifier
 
 from sk_ekd import EnsembleDistiller
+from sk_ekd.inspection import distillation_report
 from sk_ekd.teachers._fit import fit_teachers
 from sk_ekd.teachers._open import known_classes
 from sk_ekd.teachers._predict import stack_proba
@@ -41,7 +59,9 @@ from tests.teachers.kinds import (
     every_teacher,
     small_net,
 )
-from tests.worlds import stub
+from tests.worlds import OneLogit, linear_net, stub
+
+CAT = CatBoostClassifier(cat_features=[0])
 
 # --- Out of fold --------------------------------------------------------------------
 
@@ -309,12 +329,280 @@ def test_classes_of_a_frozen_teacher_count_out_of_fold(blobs):
     assert_array_equal(distiller.classes_, [0, 1, 2])
 
 
-def test_teacher_that_cannot_be_fitted_is_named(blobs):
+@pytest.mark.parametrize("labels", [LETTERS, np.arange(3)])
+def test_teacher_that_cannot_be_fitted_is_named(blobs, labels):
     X, y = blobs
-    booster = clone(UNFITTED["xgboost"])  # takes no string labels
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 the message is XGBoost's
-        fit_teachers({"booster": booster}, X, y, LETTERS, StratifiedKFold(2))
-    assert "'booster'" in text_of(caught.value)
+    booster = clone(UNFITTED["xgboost"]).set_params(max_depth=-3)
+    with pytest.raises(Exception, match=r"max_depth|Invalid classes") as caught:
+        fit_teachers({"booster": booster}, X, y, labels, StratifiedKFold(2))
+    assert "Teacher 'booster' could not be fitted" in text_of(caught.value)
+    assert "max_depth" in text_of(caught.value)
+
+
+# --- Labels and rows that a teacher takes in another form only ------------------------
+
+
+LABELS = {
+    "strings": LETTERS,
+    "from one": np.array([1, 2, 3]),
+    "gaps": np.array([0, 3, 7]),
+    "floats": np.array([1.0, 2.0, 4.0]),
+}
+
+
+def recode(teacher, labels, X, y, **params):
+    """Distill a teacher fitted out of fold on labels -> the distiller."""
+    return distill([("t", teacher)], X, labels[y], cv=3, unlabeled_label=None, **params)
+
+
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize("name", ["xgboost", "skorch"])
+def test_labels_that_a_teacher_refuses_are_its_codes(blobs, name, labels):
+    X, y = blobs
+    plain = recode(UNFITTED[name], np.arange(3), X, y)
+    distiller = recode(UNFITTED[name], labels, X, y)
+    teacher = distiller.teachers_[0]
+    assert_array_equal(teacher.classes_, labels)
+    assert_array_equal(teacher.predict(X), labels[plain.teachers_[0].predict(X)])
+    assert_array_equal(
+        teacher.predict_proba(X), plain.teachers_[0].predict_proba(X).astype("f")
+    )
+    assert type(teacher.model) is type(plain.teachers_[0]) is type(UNFITTED[name])
+    assert_array_equal(distiller.predict_proba(X), plain.predict_proba(X))
+    assert_array_equal(distiller.teacher_weight_, plain.teacher_weight_)
+
+
+def test_teacher_that_takes_the_labels_is_no_wrapper(blobs):
+    X, y = blobs
+    for name in ("xgboost", "skorch", "catboost", "forest"):
+        distiller = recode(UNFITTED[name], np.arange(3), X, y)
+        assert type(distiller.teachers_[0]) is type(UNFITTED[name])
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), LETTERS], ids=["codes", "strings"])
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: make_pipeline(t)])
+def test_booster_fits_a_fold_that_lacks_a_class(blobs, labels, wrap):
+    X, y = blobs
+    y = np.where(y == 2, 1, y)
+    y[:3] = 1
+    y[3:10] = 2
+    order = np.argsort(y != 1, kind="stable")  # the first fold holds all of class 1
+    X, y = X[order], np.where(y[order] == 1, 1, y[order])
+    cv = [(np.arange(60, 90), np.arange(60)), (np.arange(60), np.arange(60, 90))]
+    assert set(y[60:]) == {0, 2}
+    booster = wrap(clone(UNFITTED["xgboost"]))
+    refitted, proba = fit_teachers({"b": booster}, X, y, labels, Splits(cv))
+    assert_array_equal(proba[:60, 0, 1], 0)
+    assert (proba[:60, 0, 2] > 0).all()
+    assert_allclose(proba.sum(axis=2), 1, atol=1e-6)
+    assert_array_equal(known_classes(refitted)["b"], labels)
+
+
+class Splits:
+    """A splitter of given pairs."""
+
+    def __init__(self, pairs):
+        self.pairs = pairs
+
+    def split(self, X, y):
+        return self.pairs
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1]), np.array(["no", "yes"])])
+def test_net_of_one_output_takes_labels_as_floats(blobs, labels):
+    X, y = blobs
+    y = np.minimum(y, 1)
+    net = linear_net(OneLogit, NeuralNetBinaryClassifier, train_split=None)
+    net.set_params(module__in_features=4, module__out_features=1)
+    distiller = recode(net, labels, X, y)
+    assert_array_equal(distiller.classes_, labels)
+    assert set(distiller.teachers_[0].predict(X)) <= set(labels)
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), LETTERS])
+def test_net_takes_float64_rows(blobs, labels):
+    X, y = blobs
+    single = recode(UNFITTED["skorch"], labels, X, y)
+    double = recode(UNFITTED["skorch"], labels, X.astype(np.float64), y)
+    teachers = single.teachers_[0], double.teachers_[0]
+    assert_array_equal(double.teacher_weight_, single.teacher_weight_)
+    expected = teachers[0].predict(X)
+    assert_array_equal(teachers[1].predict(X.astype(np.float64)), expected)
+    assert_array_equal(teachers[1].predict(X), expected)
+    fitted = clone(UNFITTED["skorch"]).fit(X, y)
+    assert_array_equal(ask(fitted, X.astype(np.float64)), ask(fitted, X))
+    scaled = make_pipeline(StandardScaler(), UNFITTED["skorch"])
+    recode(scaled, labels, X.astype(np.float64), y)
+
+
+@pytest.mark.parametrize("name", ["xgboost", "skorch"])
+def test_teacher_of_codes_is_as_good_as_any_other(blobs, name):
+    X, y = blobs[0].astype(np.float64), LETTERS[blobs[1]]
+    distiller = EnsembleDistiller([UNFITTED[name]], small_net(), cv=3, random_state=0)
+    for chunk in (slice(0, 60), slice(60, 90)):
+        distiller.partial_fit(X[chunk], y[chunk])
+    twin = pickle.loads(pickle.dumps(distiller))
+    assert_array_equal(twin.teachers_[0].predict(X), distiller.teachers_[0].predict(X))
+    report = distillation_report(twin, X, y)
+    assert report.iloc[0]["accuracy"] == (twin.teachers_[0].predict(X) == y).mean()
+    assert report.iloc[0]["us_per_row"] > 0
+    prefit = EnsembleDistiller(distiller.teachers_, small_net(), random_state=0)
+    assert prefit.fit(X, y).teachers_[0] is distiller.teachers_[0]
+    prefit._repr_html_()
+    alone = SVC().fit(X, y)
+    mixed = EnsembleDistiller([alone, distiller.teachers_[0]], small_net())
+    assert_array_equal(mixed.fit(X, y).classes_, LETTERS)
+
+
+def test_report_times_a_fitted_net_on_float64_rows(blobs):
+    X, y = blobs
+    net = clone(UNFITTED["skorch"]).fit(X, y)
+    distiller = distill([("net", net)], X.astype(np.float64), y)
+    report = distillation_report(distiller, X.astype(np.float64), y)
+    assert report.loc["net", "us_per_row"] > 0
+
+
+def test_failure_of_another_kind_is_not_tried_again(blobs):
+    fits = []
+
+    class Failing(GaussianNB):
+        def fit(self, X, y):
+            fits.append(y)
+            raise ValueError("no licence")
+
+    y = (blobs[1] > 0).astype(int)
+    with pytest.raises(ValueError, match="no licence"):
+        fit_teachers({"t": Failing()}, blobs[0], y, np.arange(2), KFold(3))
+    assert len(fits) == 1
+
+
+def test_failed_prediction_of_another_kind_is_not_tried_on_float32(blobs):
+    class Failing(GaussianNB):
+        calls = 0
+
+        def predict_proba(self, X):
+            Failing.calls += 1
+            raise RuntimeError("no connection")
+
+    with pytest.raises(RuntimeError, match="no connection"):
+        ask(Failing().fit(*blobs), blobs[0].astype(np.float64))
+    assert Failing.calls == 1
+
+
+# --- Early stopping -----------------------------------------------------------------
+
+
+STOPPING = {
+    "xgboost": UNFITTED["xgboost"].__class__(early_stopping_rounds=3),
+    "lightgbm": LGBMClassifier(early_stopping_rounds=3, verbose=-1),
+    "lightgbm's alias": LGBMClassifier(n_iter_no_change=3, verbose=-1),
+    "catboost": CatBoostClassifier(early_stopping_rounds=3, allow_writing_files=False),
+    "catboost's alias": CatBoostClassifier(od_wait=3, allow_writing_files=False),
+}
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), LETTERS], ids=["codes", "strings"])
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: make_pipeline(t)])
+@pytest.mark.parametrize("name", STOPPING)
+def test_early_stopping_without_rows_is_an_error_that_says_so(
+    blobs, name, wrap, labels
+):
+    teachers = {"booster": wrap(STOPPING[name])}
+    with pytest.raises(ValueError, match=r"'booster' is to stop early.*hold out rows"):
+        fit_teachers(teachers, *blobs, labels, StratifiedKFold(3))
+
+
+def test_early_stopping_on_rows_of_its_own_works(blobs):
+    boosting = HistGradientBoostingClassifier(
+        early_stopping=True, n_iter_no_change=2, learning_rate=1, random_state=0
+    )
+    refitted, _ = fit_teachers({"b": boosting}, *blobs, CLASSES, StratifiedKFold(3))
+    assert refitted["b"].n_iter_ < 100
+
+
+# --- Failures -----------------------------------------------------------------------
+
+
+class Breaking(GaussianNB):
+    """A teacher whose fit, or prediction, ends as `how` says."""
+
+    def __init__(self, how=None, where="fit"):
+        super().__init__()
+        self.how = how
+        self.where = where
+
+    def fit(self, X, y, sample_weight=None):
+        if self.where == "fit":
+            self._break()
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        if self.where == "predict":
+            self._break()
+        return super().predict_proba(X)
+
+    def _break(self):
+        if self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.how is not None:
+            raise self.how
+
+
+@pytest.mark.parametrize("where", ["fit", "predict"])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    ("how", "category", "words"),
+    [
+        (ZeroDivisionError("mine"), ZeroDivisionError, "mine"),
+        (SystemExit(3), RuntimeError, r"raised SystemExit\(3\)"),
+        (MemoryError("much"), MemoryError, "much"),
+        (StopIteration(), RuntimeError, r"raised StopIteration\(\)"),
+    ],
+)
+def test_whatever_a_teacher_raises_has_its_name(
+    blobs, where, n_jobs, how, category, words
+):
+    X, y = blobs
+    teachers = {"good": GaussianNB(), "bad": Breaking(how, where)}
+    with (
+        joblib.parallel_config(backend="threading"),
+        pytest.raises(category, match=words) as caught,
+    ):
+        fit_teachers(teachers, X, y, LETTERS, StratifiedKFold(3), n_jobs=n_jobs)
+    assert "'bad'" in text_of(caught.value)
+    if where == "predict":
+        fitted = {"good": GaussianNB().fit(X, y), "bad": Breaking(how, where).fit(X, y)}
+        with pytest.raises(category, match=words) as caught:
+            stack_proba(fitted, X, CLASSES, n_jobs=n_jobs)
+        assert "Teacher 'bad' could not predict" in text_of(caught.value)
+
+
+@pytest.mark.parametrize("where", ["fit", "predict"])
+def test_interrupt_within_a_teacher_passes_untouched(blobs, where):
+    teachers = {"t": Breaking(KeyboardInterrupt("mine"), where)}
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit_teachers(teachers, *blobs, CLASSES, StratifiedKFold(3))
+    assert text_of(caught.value) == "mine"
+
+
+def test_teacher_that_exits_in_a_worker_is_named(blobs):
+    teachers = {"good": GaussianNB(), "bad": Breaking(SystemExit(3))}
+    with (
+        joblib.parallel_config(backend="loky"),
+        pytest.raises(RuntimeError, match=r"'bad' could not be fitted.*SystemExit"),
+    ):
+        fit_teachers(teachers, *blobs, CLASSES, StratifiedKFold(3), n_jobs=2)
+
+
+def test_teacher_whose_worker_is_killed_is_named(blobs):
+    teachers = {name: GaussianNB() for name in "abc"} | {"bad": Breaking("kill")}
+    with (
+        joblib.parallel_config(backend="loky"),
+        pytest.raises(RuntimeError, match=r"(?s)'bad'.*n_jobs=1") as caught,
+    ):
+        fit_teachers(teachers, *blobs, CLASSES, StratifiedKFold(3), n_jobs=2)
+    named = re.search(r"\[.*?\]", str(caught.value))[0]
+    assert named.count("'") <= 4  # one a worker
 
 
 # --- Through the distiller ----------------------------------------------------------
@@ -333,6 +621,31 @@ def test_splitter_of_the_teachers_is_seeded(world):
     assert_array_equal(first.teacher_weight_, again.teacher_weight_)
     assert_array_equal(np.random.mtrand._rand.get_state()[1], state)
     assert options["cv"].random_state is None
+
+
+@pytest.mark.parametrize("rows", ["all", "labeled"])
+def test_predefined_split_counts_all_rows_or_the_labeled_ones(world, rows):
+    labeled = np.flatnonzero(world.y >= 0)
+    fold = np.arange(len(world.y)) // 16 % 3
+    given = fold if rows == "all" else fold[labeled]
+    pairs = [
+        (labeled[fold[labeled] != f], labeled[fold[labeled] == f]) for f in range(3)
+    ]
+    options = {"teachers": [GaussianNB()]}
+    found = world.distill(cv=PredefinedSplit(given), **options)
+    expected = world.distill(cv=pairs, **options)
+    assert_array_equal(found.teacher_weight_, expected.teacher_weight_)
+
+
+def test_tuple_of_categories_is_cloned(blobs):
+    X, y = blobs
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    frame["a"] = np.where(frame["a"] > 0, "u", "v")
+    cat = CatBoostClassifier(
+        iterations=3, cat_features=("a",), allow_writing_files=False, verbose=0
+    )
+    refitted, _ = fit_teachers({"cat": cat}, frame, y, CLASSES, StratifiedKFold(2))
+    assert refitted["cat"].get_cat_feature_indices() == [0]
 
 
 def test_repeated_train_positions_weigh_twice(world):
@@ -384,8 +697,62 @@ test_what_cannot_be_fitted_out_of_fold_is_an_error = check_errors(
         "cv empty": (
             lambda w: w.fit_unfitted(cv=[]),
             ValueError,
-            "tests 30 of 30 rows never",
-            "`cv` must test every labeled row once, as KFold",
+            "`cv` has no split, got []",
+            "pass a (train, test) or more",
+        ),
+        "cv is a class": (
+            lambda w: w.fit_unfitted(cv=KFold),
+            TypeError,
+            "got the class KFold",
+            "write KFold()",
+        ),
+        "cv of triples": (
+            lambda w: w.fit_unfitted(cv=[(np.arange(30), np.arange(30, 60), None)]),
+            TypeError,
+            "got [(array(",
+            "an iterable of (train, test)",
+        ),
+        "cv of numbers": (
+            lambda w: w.fit_unfitted(cv=[1, 2]),
+            TypeError,
+            "got [1, 2]",
+            "an iterable of (train, test)",
+        ),
+        "cv needs groups": (
+            lambda w: w.fit_unfitted(cv=GroupKFold(3)),
+            ValueError,
+            "`cv` as GroupKFold(n_splits=3",
+            "pass its splits, cv=list(GroupKFold(...).split(X, y, groups))",
+        ),
+        "cv leaves groups out": (
+            lambda w: w.fit_unfitted(cv=LeaveOneGroupOut()),
+            ValueError,
+            "LeaveOneGroupOut() needs groups",
+            "pass its splits",
+        ),
+        "nothing to train on": (
+            lambda w: w.fit_unfitted(cv=[([], np.arange(60))]),
+            ValueError,
+            "The train part of split 0 of `cv`",
+            "no labeled row to fit the teachers on",
+        ),
+        "only unlabeled rows to train on": (
+            lambda w: w.fit_unfitted(cv=[(np.arange(0, 60, 2), np.arange(1, 60, 2))]),
+            ValueError,
+            "The train part of split 0 of `cv`",
+            "no labeled row to fit the teachers on",
+        ),
+        "predefined split of another table": (
+            lambda w: w.fit_unfitted(cv=PredefinedSplit(np.arange(50) % 2)),
+            ValueError,
+            "got 50",
+            "an entry for each of the 60 rows of X, or for each of the 30 labeled ones",
+        ),
+        "predefined split that never tests some": (
+            lambda w: w.fit_unfitted(cv=PredefinedSplit(np.arange(60) // 20 - 1)),
+            ValueError,
+            "tests 10 of 30 rows never",
+            "`cv` must test every labeled row once",
         ),
         "more folds than labeled rows": (
             lambda w: w.fit_unfitted(cv=5, y=np.where(np.arange(60) < 4, w.y % 2, -1)),
@@ -398,6 +765,18 @@ test_what_cannot_be_fitted_out_of_fold_is_an_error = check_errors(
             ValueError,
             "Teacher 'logisticregression'",
             "label more rows of every class",
+        ),
+        "list that the teacher copies": (
+            lambda w: w.fit_unfitted(teachers=[("cat", CAT), GaussianNB()]),
+            ValueError,
+            "Teacher 'cat' cannot be cloned",
+            "parameter cat_features. Where the parameter is a list, pass a tuple",
+        ),
+        "list that a part of the teacher copies": (
+            lambda w: w.fit_unfitted(teachers=[("pipe", make_pipeline(CAT))]),
+            ValueError,
+            "Teacher 'pipe' cannot be cloned",
+            "pass a tuple",
         ),
         "teacher that cannot be cloned": (
             lambda w: w.fit_unfitted(teachers=[stub("foreign")]),

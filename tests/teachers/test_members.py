@@ -25,6 +25,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import log_loss
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,12 +33,14 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_ekd import ask_teachers
+from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
+from sk_ekd.inspection import distillation_report
 from sk_ekd.teachers import _members
-from sk_ekd.teachers._members import Member, open_ensemble, read_once
+from sk_ekd.teachers._members import Member, open_ensemble, read_once, weigh_members
 from sk_ekd.teachers._open import known_classes
 from sk_ekd.teachers._predict import stack_proba
 from tests.errors import check_errors, check_warnings
+from tests.worlds import linear_net
 
 RESPONSES = ("predict_proba", "decision_function", "predict")
 LABELS = {
@@ -757,27 +760,72 @@ def test_stack_of_several_outputs_is_an_error(data):
         open_ensemble(many)
 
 
-@pytest.mark.parametrize("voting", ["soft", "hard"])
-def test_weights_of_a_voting_warn_once_that_they_are_not_used(voting, data):
-    ensemble = VotingClassifier(named(), voting=voting, weights=[1, 2, 3]).fit(*data)
-    with pytest.warns(UserWarning, match="`weights` of the VotingClass") as caught:
-        open_ensemble(ensemble)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-
-
-def test_weights_that_are_equal_are_used(data):
-    ensemble = VotingClassifier(named(), weights=[2, 2, 2]).fit(*data)
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [([1, 2, 3], [1, 2, 3]), ([2, 2, 2], None), (None, None), ([0, 0, 4], [0, 0, 4])],
+)
+def test_members_know_the_weights_of_their_voting(weights, expected, data):
+    ensemble = VotingClassifier(named(), weights=weights).fit(*data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        open_ensemble(ensemble)
+        members = open_ensemble(ensemble)
+    assert weigh_members(members.values()) == expected
+
+
+def test_member_that_was_dropped_has_no_weight(data):
+    voting = VotingClassifier(named(), weights=[1, 2, 3]).set_params(bayes="drop")
+    assert weigh_members(open_ensemble(voting.fit(*data)).values()) == [1, 3]
 
 
 def test_weights_do_not_move_the_members(data):
     plain = VotingClassifier(named(), voting="soft").fit(*data)
     weighted = VotingClassifier(named(), voting="soft", weights=[9, 1, 1]).fit(*data)
-    with pytest.warns(UserWarning, match="weights"):
-        assert_array_equal(ask(weighted, data[0]), ask(plain, data[0]))
+    assert_array_equal(ask(weighted, data[0]), ask(plain, data[0]))
+
+
+def weighted_voting(data):
+    return VotingClassifier(named(), voting="soft", weights=[5, 1, 2]).fit(*data)
+
+
+def test_soft_targets_are_what_a_weighted_voting_predicts(data, monkeypatch):
+    kept = []
+    fit_student = _distiller.fit_student
+
+    def keep(student, train, *args, **kwargs):
+        kept.append(train[1])
+        return fit_student(student, train, *args, **kwargs)
+
+    monkeypatch.setattr(_distiller, "fit_student", keep)
+    voting, (X, y) = weighted_voting(data), data
+    options = {"student": linear_net(), "pooling": "mean", "random_state": 0}
+    distiller = EnsembleDistiller(voting, weighting="uniform", **options).fit(X, y)
+    assert_allclose(kept[0].mix, voting.predict_proba(X), atol=1e-6)
+    assert_allclose(distiller.row_weight_, 1)
+    assert_allclose(distiller.pool_.weight_, [5 / 8, 1 / 8, 2 / 8])
+    assert_allclose(distiller.teacher_weight_, [distiller.pool_.weight_] * 90)
+    given = EnsembleDistiller(voting, weighting="uniform", **options)
+    given.fit(X, y, teacher_proba=ask_teachers(voting, X))
+    assert_array_equal(given.predict_proba(X), distiller.predict_proba(X))
+
+
+def test_ensemble_of_the_report_is_the_weighted_voting(data):
+    voting = weighted_voting(data)
+    distiller = EnsembleDistiller(voting, linear_net(), random_state=0)
+    report = distillation_report(distiller.fit(*data), *data)
+    expected = log_loss(data[1], voting.predict_proba(data[0]))
+    assert report.loc["ensemble", "log_loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_members_in_a_list_keep_the_weights_of_their_voting(data):
+    voting = weighted_voting(data)
+    distiller = EnsembleDistiller(voting, linear_net(), random_state=0)
+    for _ in range(2):
+        distiller.partial_fit(*data)
+    again = EnsembleDistiller(distiller.teachers_, linear_net()).fit(*data)
+    assert_array_equal(again.pool_.weight_, distiller.pool_.weight_)
+    beside = [*distiller.teachers_, GaussianNB().fit(*data)]
+    weight = EnsembleDistiller(beside, linear_net()).fit(*data).pool_.weight_
+    assert_allclose(weight, np.array([5, 1, 2, 1]) / 9)
 
 
 # --- Errors and warnings ------------------------------------------------------------
@@ -810,10 +858,11 @@ test_warning_of_the_members_names_the_cure = check_warnings(
                 teachers=VotingClassifier(
                     [("a", GaussianNB()), ("b", LogisticRegression())], weights=[1, 2]
                 ).fit(w.X, w.y),
+                pooling="calibrated",
             ),
             UserWarning,
-            "`weights` of the VotingClassifier are not used",
-            "Pass it in a list",
+            "The ensemble's own `weights`, [1.0, 2.0], are not used",
+            "Set pooling='mean'",
         ),
     }
 )

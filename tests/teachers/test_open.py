@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 
 import joblib
+import lightgbm
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+import torch
+import xgboost
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import (
     RandomForestClassifier,
@@ -22,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
+from skorch import NeuralNetClassifier
 
 from sk_ekd import EnsembleDistiller
 from sk_ekd.pooling import CalibratedPool, MeanPool
@@ -32,6 +36,7 @@ from tests.teachers.kinds import (
     UNFITTED,
     Recorder,
     Remote,
+    ask,
     distill,
     every_teacher,
     small_net,
@@ -129,6 +134,78 @@ def test_model_from_elsewhere_may_have_a_fit_method():
 
     model = Trainable([2, 5])
     assert_array_equal(known_classes({"m": model})["m"], [2, 5])
+
+
+def booster_of(library):
+    """Return what a library's own training function makes."""
+    X, y = np.random.RandomState(0).randn(40, 3), np.arange(40) % 3
+    if library == "xgboost":
+        params = {"objective": "multi:softprob", "num_class": 3}
+        return xgboost.train(params, xgboost.DMatrix(X, y), 2)
+    params = {"objective": "multiclass", "num_class": 3, "verbose": -1}
+    return lightgbm.train(params, lightgbm.Dataset(X, y), 2)
+
+
+class Pipeline:
+    """The pipeline of transformers, which has a `predict`, and is called."""
+
+    __module__ = "transformers.pipelines.base"
+
+    def predict(self, X):
+        raise AssertionError("asked, although it is no classifier")
+
+    def __call__(self, X):
+        raise AssertionError("asked, although it is no classifier")
+
+
+STRANGERS = {
+    "module": (lambda: torch.nn.Linear(3, 3), "skorch.NeuralNetClassifier(module,"),
+    "sequential": (
+        lambda: torch.nn.Sequential(torch.nn.Linear(3, 3)),
+        "skorch.NeuralNetClassifier(module,",
+    ),
+    "xgboost": (lambda: booster_of("xgboost"), "model = xgboost.XGBClassifier()"),
+    "lightgbm": (lambda: booster_of("lightgbm"), "booster.predict(X)[:, None]"),
+    "transformers": (Pipeline, "teacher_proba=array"),
+    "function": (lambda: lambda X: X, "a class with `classes_` and predict_proba"),
+}
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_model_that_is_no_classifier_is_shown_the_way_in(small, kind, bare, cv):
+    make, way = STRANGERS[kind]
+    teachers = make() if bare else [("mine", make())]
+    with pytest.raises((TypeError, ValueError)) as caught:
+        small.fit(teachers=teachers, cv=cv)
+    assert "Shortest way in" in str(caught.value)
+    assert way in str(caught.value)
+    assert bare or "'mine'" in str(caught.value)
+
+
+def test_ways_in_lead_in(small, tmp_path):
+    X, y = small.X, small.y
+    module = torch.nn.Linear(4, 3)
+    net = NeuralNetClassifier(
+        module, criterion=torch.nn.CrossEntropyLoss, classes=["a", "b", "c"]
+    ).initialize()
+    words = np.array(["a", "b", "c"])[y]
+    distiller = small.fit(teachers=[net], y=words)
+    expected = torch.softmax(module(torch.tensor(X)), dim=1).detach().numpy()
+    assert_allclose(ask(net, X, ["a", "b", "c"]), expected, atol=1e-6)
+    assert_array_equal(distiller.classes_, ["a", "b", "c"])
+    booster = xgboost.train(
+        {"objective": "multi:softprob", "num_class": 3}, xgboost.DMatrix(X, y), 2
+    )
+    booster.save_model(tmp_path / "booster.json")
+    model = xgboost.XGBClassifier()
+    model.load_model(tmp_path / "booster.json")
+    assert_allclose(ask(model, X), booster.predict(xgboost.DMatrix(X)), atol=1e-6)
+    params = {"objective": "multiclass", "num_class": 3, "verbose": -1}
+    booster = lightgbm.train(params, lightgbm.Dataset(X, y), 2)
+    proba = booster.predict(X)[:, None]
+    small.fit(teachers=None, teacher_proba=proba)
 
 
 # --- Fitted teachers ----------------------------------------------------------------

@@ -190,6 +190,14 @@ def test_rows_that_are_slightly_off_are_renormalized(off):
     assert_allclose(proba.sum(axis=1), 1, atol=1e-7)
 
 
+@pytest.mark.parametrize("none", [0.0, np.nan])
+def test_row_of_nothing_is_no_prediction(none):
+    # labelling functions abstain
+    rows = [[0.2, 0.8], [none, none], [1.0, 0.0]]
+    proba = ask(Remote(["b", "a"], predict_proba=rows), [[0]] * 3, LETTERS)
+    assert_allclose(proba, [[0.8, 0.2, 0], [0, 0, 0], [0, 1, 0]], atol=1e-7)
+
+
 def test_tiny_negative_probability_is_rounding():
     answer = np.array([[-1e-9, 1 + 1e-9]])
     assert_array_equal(
@@ -208,6 +216,8 @@ def test_answers_are_not_written_to():
     ("answers", "words"),
     [
         ({"predict_proba": [[0.5, 0.5], [np.nan, 0.5]]}, "NaN or infinite in 1 of 2"),
+        ({"predict_proba": [[np.nan] * 2, [np.nan, 1]]}, "infinite in 1 of 2.*row 1"),
+        ({"predict_proba": [[0.0, 0.0], [0.2, 0.2]]}, "that sum to 0.4 to 0.4"),
         ({"predict_proba": [[0.5, 0.5], [np.inf, 0.5]]}, "first in row 1"),
         ({"predict_proba": [[3.0, -1.0], [0.0, 1.0]]}, "from -1 to 3"),
         ({"predict_proba": [[2.0, 1.0], [0.0, 1.0]]}, "end in a softmax"),
@@ -244,8 +254,8 @@ def test_wrong_number_of_answers_is_an_error_that_names_the_teacher(method, n_an
 
 def test_teacher_that_fails_when_asked_is_named(blobs):
     net = clone(UNFITTED["skorch"]).fit(*blobs)
-    with pytest.raises(RuntimeError) as caught:  # float64 rows, float32 net
-        stack_proba({"my net": net}, blobs[0].astype(np.float64), CLASSES)
+    with pytest.raises(RuntimeError) as caught:  # fewer columns than it has inputs
+        stack_proba({"my net": net}, blobs[0][:, :3], CLASSES)
     assert "'my net'" in text_of(caught.value)
 
 
@@ -500,22 +510,28 @@ def pairwise_svc(world):
 test_senseless_prediction_of_a_teacher_is_an_error = check_errors(
     {
         "proba NaN": (
-            lambda w: w.fit_stub(constant([np.nan] * 3)),
+            lambda w: w.fit_stub(constant([np.nan, 0.5, 0.5])),
             ValueError,
             "predict_proba of teacher 'stub' is NaN",
             "in 60 of 60 rows, first in row 0",
+        ),
+        "nothing but NaN": (
+            lambda w: w.fit(teachers=[*w.teachers, constant([np.nan] * 3)]),
+            ValueError,
+            "Teachers ['stub'] predict none of the rows",
+            "leave them out",
+        ),
+        "nothing but zeros": (
+            lambda w: w.fit_stub(constant([0.0] * 3)),
+            ValueError,
+            "Teachers ['stub'] predict none of the rows",
+            "leave them out",
         ),
         "proba are logits": (
             lambda w: w.fit_stub(constant([3.0, -1.0, 0.5])),
             ValueError,
             "predict_proba of teacher 'stub' must return probabilities",
             "let its predict_proba end in a softmax",
-        ),
-        "proba all zero": (
-            lambda w: w.fit_stub(constant([0.0, 0.0, 0.0])),
-            ValueError,
-            "rows that sum to 0",
-            "predict_proba of teacher 'stub' must return probabilities",
         ),
         "proba too wide": (
             lambda w: w.fit_stub(constant([0.25] * 4)),

@@ -1,5 +1,7 @@
 """The teachers' predictions: queried once a row, in blocks, or given."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -17,7 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
+from sk_ekd.inspection import (
+    DisagreementDisplay,
+    LatencyDisplay,
+    TeacherWeightDisplay,
+    distillation_report,
+)
 from sk_ekd.model_selection import SemiSupervisedSplit
+from sk_ekd.pooling import MeanPool
 from sk_ekd.teachers import _predictions
 from tests.teachers.kinds import Recorder, Watch, Witness, distill, small_net
 from tests.worlds import make_distiller, unfitted_trio
@@ -322,3 +331,154 @@ def test_frames_keep_their_names(trio):
     proba = ask_teachers(teachers, frame, y, cv=3, random_state=0)
     fitted = make_distiller(teachers, cv=3).fit(frame, y, teacher_proba=proba)
     assert_array_equal(fitted.feature_names_in_, list("abcde"))
+
+
+# --- Teachers that do not predict every row -----------------------------------------
+
+
+class Rule:
+    """A labelling function: it names a class where a column is high, else abstains."""
+
+    def __init__(self, column, label, classes=(0, 1, 2), none=np.nan):
+        self.classes_ = np.array(classes)
+        self.column, self.label, self.none = column, label, none
+
+    def predict_proba(self, X):
+        proba = np.full((len(X), len(self.classes_)), self.none)
+        proba[X[:, self.column] > 0] = self.classes_ == self.label
+        return proba
+
+
+def rules_of(blobs):
+    """Return three rules, and which rows at least one of them predicts."""
+    teachers = [(f"rule-{c}", Rule(c, c)) for c in range(3)]
+    return teachers, (blobs[0][:, :3] > 0).any(axis=1)
+
+
+def rule_distiller(teachers, **params):
+    return EnsembleDistiller(teachers, small_net(), random_state=0, **params)
+
+
+@pytest.mark.parametrize("weighting", ["uniform", "correctness", "unified"])
+@pytest.mark.parametrize("pooling", ["mean", "calibrated"])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_rules_distill(blobs, partly, weighting, pooling, temperature):
+    X = blobs[0]
+    teachers, known = rules_of(blobs)
+    params = {"weighting": weighting, "pooling": pooling, "temperature": temperature}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no division by zero, no mean of nothing
+        warnings.filterwarnings("ignore", "Teachers are right on fewer|On .* of the l")
+        distiller = rule_distiller(teachers, **params).fit(X, partly)
+    assert not known.all()
+    assert_array_equal(distiller.row_weight_[~known], 0)
+    assert np.isfinite(distiller.history_["train_loss"]).all()
+    weight = distiller.teacher_weight_
+    predicted = X[weight.index, :3] > 0
+    assert_array_equal(weight.to_numpy()[~predicted], 0)
+    if weighting == "uniform":
+        assert_allclose(distiller.row_weight_[known], 1)
+    for c, (name, _) in enumerate(teachers):
+        mine = (partly >= 0) & (X[:, c] > 0)
+        accuracy = (partly[mine] == c).mean()
+        assert_allclose(distiller.teacher_accuracy_[name], accuracy)
+    assert_allclose(distiller.predict_proba(X).sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("none", [0.0, np.nan])
+def test_given_predictions_leave_out_rows_as_asked_ones_do(blobs, partly, none):
+    X = blobs[0]
+    teachers, _ = rules_of(blobs)
+    asked = ask_teachers(teachers, X)
+    assert_array_equal(asked.any(axis=2), X[:, :3] > 0)
+    given = np.where(asked.any(axis=2, keepdims=True), asked, none)
+    one = rule_distiller(teachers).fit(X, partly)
+    other = rule_distiller(teachers).fit(X, partly, teacher_proba=given)
+    again = rule_distiller(teachers).fit(X, partly, teacher_proba=asked)
+    for twin in (other, again):
+        assert_array_equal(twin.predict_proba(X), one.predict_proba(X))
+        assert_array_equal(twin.row_weight_, one.row_weight_)
+
+
+@pytest.mark.parametrize("weighting", ["uniform", "correctness", "unified"])
+def test_row_that_nobody_predicts_has_no_part_unless_it_is_labeled(
+    blobs, partly, weighting
+):
+    X, y = blobs[0].copy(), partly.copy()
+    teachers, known = rules_of(blobs)
+    nothing = np.flatnonzero(~known)
+    y[nothing] = -1
+    weight = known.astype(float)
+    there = rule_distiller(teachers, alpha=1, weighting=weighting).fit(X, y)
+    other = X.copy()
+    other[nothing] *= 2  # stays negative
+    moved = rule_distiller(teachers, alpha=1, weighting=weighting).fit(other, y)
+    assert_array_equal(moved.predict_proba(X), there.predict_proba(X))
+    gone = rule_distiller(teachers, alpha=1, weighting=weighting)
+    gone.fit(X, y, sample_weight=weight)
+    assert_allclose(gone.row_weight_, there.row_weight_)
+    labeled = np.where(np.arange(90) == nothing[0], 1, y)
+    learned = rule_distiller(teachers, weighting=weighting).fit(X, labeled)
+    missed = rule_distiller(teachers, weighting=weighting).fit(X, y)
+    assert (learned.predict_proba(X) != missed.predict_proba(X)).any()
+
+
+def test_weighting_that_knows_nothing_of_it_shares_among_those_that_predict(blobs):
+    X, y = blobs
+    teachers, known = rules_of(blobs)
+
+    def careless(rows):  # infinite, or NaN, where there is no prediction
+        with np.errstate(all="ignore"):
+            return np.ones(3) / rows.proba.sum(axis=2)
+
+    distiller = rule_distiller(teachers, weighting=careless).fit(X, y)
+    predicted = X[:, :3] > 0
+    assert_allclose(distiller.teacher_weight_, predicted.astype(float))
+    even = rule_distiller(teachers, weighting=lambda rows: np.ones((len(rows.y), 3)))
+    assert_allclose(even.fit(X, y).row_weight_, np.where(known, 3, 0))
+
+
+def test_chunk_that_a_rule_does_not_predict_is_trained_on(blobs):
+    X, y = blobs
+    teachers, known = rules_of(blobs)
+    distiller = rule_distiller(teachers)
+    distiller.partial_fit(X[known], y[known], classes=[0, 1, 2])
+    distiller.partial_fit(X[~known], y[~known])  # labels alone
+    assert_array_equal(distiller.row_weight_, 0)
+    assert distiller.teacher_accuracy_.isna().all()
+    assert np.isfinite(distiller.history_["train_loss"]).all()
+
+
+def test_report_of_rules_says_how_many_rows_they_predict(blobs):
+    X, y = blobs
+    teachers, known = rules_of(blobs)
+    distiller = rule_distiller(teachers).fit(X, y)
+    report = distillation_report(distiller, X, y)
+    names = [name for name, _ in teachers]
+    assert_allclose(report.loc[names, "coverage"], (X[:, :3] > 0).mean(axis=0))
+    assert report.loc["ensemble", "coverage"] == known.mean()
+    assert report.loc["student", "coverage"] == 1
+    assert_allclose(
+        report.loc["rule-1", "accuracy"], distiller.teacher_accuracy_["rule-1"]
+    )
+    proba = ask_teachers(teachers, X)
+    right = MeanPool().fit(proba).predict_proba(proba).argmax(axis=1) == y
+    assert_allclose(report.loc["ensemble", "accuracy"], right[known].mean())
+    every = proba.any(axis=2).all(axis=1)
+    assert "coverage" not in distillation_report(distiller, X[every], y[every])
+    some = DisagreementDisplay.from_estimator(distiller, X, y)
+    assert some.error_rate["n_samples"].sum() == known.sum()
+    TeacherWeightDisplay.from_estimator(distiller)
+    LatencyDisplay(report).plot()
+
+
+def test_rule_that_fires_on_no_labeled_row_has_no_accuracy(blobs):
+    X, y = blobs
+    teachers, _ = rules_of(blobs)
+    partly = np.where(X[:, 1] > 0, -1, y)
+    distiller = rule_distiller(teachers).fit(X, partly)
+    assert np.isnan(distiller.teacher_accuracy_["rule-1"])
+    display = TeacherWeightDisplay.from_estimator(distiller)
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert "rule-1" in labels
+    assert not any("nan" in label for label in labels)

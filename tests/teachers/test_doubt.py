@@ -1,0 +1,58 @@
+"""What is said of teachers that are right on rows which they were fitted on."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+SEEN = "that they were fitted on these rows"
+
+
+def fit_seen(world, teacher):
+    """Return a teacher that was fitted on the very rows that are distilled from."""
+    return teacher.fit(world.X, world.truth)
+
+
+@pytest.mark.parametrize("weighting", ["correctness", "unified"])
+def test_weak_teachers_do_not_hide_one_that_has_seen_the_rows(world, weighting):
+    teachers = [
+        ("tree", fit_seen(world, DecisionTreeClassifier(random_state=0))),
+        ("bayes", fit_seen(world, GaussianNB())),
+        ("dummy", fit_seen(world, DummyClassifier(strategy="stratified"))),
+    ]
+    with pytest.warns(UserWarning, match=rf"'tree': 1\.0.*{SEEN}") as caught:
+        world.distill(teachers=teachers, weighting=weighting)
+    assert "bayes" not in str(caught[0].message)
+    assert "dummy" not in str(caught[0].message)
+
+
+def test_ensemble_that_is_right_where_no_teacher_is_is_told(world):
+    def wrong_on(part):
+        """Return a teacher that has seen all rows, a third of them mislabeled."""
+        wrong = np.arange(400) // 8 % 3 == part
+        y = np.where(wrong, (world.truth + 1) % 3, world.truth)
+        return KNeighborsClassifier(1).fit(world.X, y)
+
+    teachers = [wrong_on(part) for part in range(3)]
+    with pytest.warns(UserWarning, match=rf"'their ensemble': 1\.0.*{SEEN}"):
+        distiller = world.distill(teachers=teachers)
+    assert (distiller.teacher_accuracy_ < 0.8).all()
+
+
+def test_teacher_of_little_weight_is_no_reason(world):
+    class Rare:
+        """Predicts, and rightly, the rows that it has seen: few."""
+
+        classes_ = np.arange(3)
+
+        def predict_proba(self, X):
+            return np.where(np.arange(len(X)) % 40 == 0, np.eye(3)[world.truth].T, 0).T
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distiller = world.distill(teachers=[*world.teachers, ("rare", Rare())])
+    assert distiller.teacher_accuracy_["rare"] == 1
