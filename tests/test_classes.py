@@ -872,10 +872,10 @@ test_what_is_no_probability_is_an_error = check_errors(
             "must have shape (60, 2, n_classes)",
         ),
         "NaN": (
-            lambda w: fit_given(w, with_row(np.nan)),
+            lambda w: fit_given(w, with_row([np.nan, 0.5, 0.5])),
             ValueError,
             "1 of 60 rows that do not",
-            "first row 3, teacher 1, which sums to nan: [nan, nan, nan]",
+            "first row 3, teacher 1, which sums to nan: [nan, 0.5, 0.5]",
         ),
         "infinite": (
             lambda w: fit_given(w, with_row([np.inf, 0, 0])),
