@@ -38,6 +38,8 @@ def as_rows(X):
     """Return X itself, unless its rows could not be taken by position."""
     if issparse(X):
         return X.tocsr()  # scikit-learn cannot take rows of COO, BSR and DIA
+    if isinstance(X, np.ma.MaskedArray):
+        return fill_masked(X)
     if not hasattr(X, "shape") and not isinstance(X, (list, tuple)):
         X = np.asarray(X)
     if isinstance(X, np.ndarray) and not X.ndim:
@@ -49,6 +51,20 @@ def as_rows(X):
             "X.reshape(1, -1) if it is a single row."
         )
     return X
+
+
+def fill_masked(X):
+    """Write what is masked as missing: scikit-learn takes the values under a mask.
+
+    Examples
+    --------
+    >>> fill_masked(np.ma.array([[1, 2]], mask=[[False, True]]))
+    array([[ 1., nan]])
+    """
+    if not np.ma.is_masked(X):
+        return np.asarray(X.data)
+    dtype = np.result_type(X.dtype, np.float32) if X.dtype.kind in "biuf" else object
+    return X.astype(dtype).filled(np.nan)
 
 
 def count_rows(X):

@@ -7,6 +7,8 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
 
+from .._data import fill_masked
+
 BLOCK_VALUES = 2**24  # looked at at once: 64 MB
 FLOAT32 = {
     "dtype": np.float32,
@@ -28,6 +30,8 @@ def as_matrix(X):
             is_clean = np.isfinite(X.sum())  # scikit-learn's own first look
         if is_clean:  # which saves 100 µs, more than a small net takes
             return np.require(X, requirements=["C", "W"])
+    if isinstance(X, np.ma.MaskedArray):
+        X = fill_masked(X)
     if isinstance(X, pd.DataFrame):
         text = [c for c in X if not pd.api.types.is_numeric_dtype(X[c].dtype)]
         if text:

@@ -20,7 +20,7 @@ from torch import nn
 
 from sk_ekd import EnsembleDistiller, _distiller
 from sk_ekd.students import MLP, default_student
-from sk_ekd.students._default import MAX_CATEGORIES
+from sk_ekd.students._table import MAX_CATEGORIES
 from tests.errors import check_errors
 from tests.worlds import with_dates, with_value
 
@@ -381,9 +381,7 @@ def test_column_without_any_value_is_fine(frame, y, kind, quick):
     assert (distill(X, y).predict(X) == y).mean() > 0.95
 
 
-@pytest.mark.parametrize(
-    "value", [3.0, 3, "same", True, pd.Timestamp(0).to_period("D")], ids=str
-)
+@pytest.mark.parametrize("value", [3.0, 3, "same", True, pd.Interval(0, 1)], ids=str)
 def test_constant_column_is_fine(frame, y, value, quick):
     X = frame.assign(column=value)
     assert (distill(X, y).predict(X) == y).mean() > 0.95
@@ -538,7 +536,7 @@ def test_rare_categories_of_many_share_a_column(quick):
     rng = np.random.RandomState(0)
     code = np.minimum(rng.zipf(1.5, 1000), 200)
     y = code % 2
-    X = pd.DataFrame({"number": rng.randn(1000), "city": code.astype(str)})
+    X = pd.DataFrame({"number": rng.randn(1000), "city": [f"city {i}" for i in code]})
     assert X["city"].nunique() > MAX_CATEGORIES
     distiller = distill(X, y)
     assert width(distiller) == 1 + MAX_CATEGORIES
@@ -558,7 +556,7 @@ def test_unseen_category_is_answered_like_a_rare_one(quick):
 
 def test_exactly_as_many_categories_as_fit_are_all_kept(quick):
     city = np.arange(640) % MAX_CATEGORIES
-    X = pd.DataFrame({"city": city.astype(str)})
+    X = pd.DataFrame({"city": [f"city {i}" for i in city]})
     distiller = distill(X, city % 2)
     assert width(distiller) == MAX_CATEGORIES
     assert_array_equal(distiller.predict(X), city % 2)

@@ -1,0 +1,215 @@
+"""Read a column of any type as numbers or as text, and decide which of them it is."""
+
+import math
+import re
+from datetime import date, time, timedelta
+from decimal import Decimal
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from .._data import fill_masked
+
+TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
+NUMBERS = (Real, Decimal, np.bool_)
+BOOLS = {"true": 1.0, "false": 0.0}
+
+
+# --- Tables ---------------------------------------------------------------------------
+
+
+def as_table(X):
+    """Return X as an array of numbers, a CSR matrix, or a DataFrame."""
+    if issparse(X):
+        return X.tocsr()
+    if isinstance(X, np.ma.MaskedArray):
+        X = fill_masked(X)
+    if not isinstance(X, (np.ndarray, pd.DataFrame, list, tuple)):
+        X = _as_pandas(X)
+    if isinstance(X, pd.DataFrame):
+        return _as_simple(X)
+    array = _as_array(X)
+    if array.ndim > 2:
+        raise ValueError(
+            f"student=None takes tables, got an array with dim {array.ndim}, shape "
+            f"{array.shape}: pass a student that reads it."
+        )
+    if array.dtype.kind in "mM":
+        raise ValueError(
+            "student=None cannot read dates or durations, got an array of "
+            f"{array.dtype}: turn them into numbers first."
+        )
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported, got an array of {array.dtype}.")
+    return pd.DataFrame(array) if array.dtype == object else array
+
+
+def _as_pandas(X):
+    """Return a table of polars, Arrow and the like as a DataFrame."""
+    if not hasattr(X, "to_pandas"):
+        return X
+    try:
+        return X.to_pandas()
+    except ImportError:  # polars asks pyarrow
+        return pd.DataFrame(X.to_dict(as_series=False))
+
+
+def _as_array(X):
+    """Return X as an array, of objects where it mixes text with anything else."""
+    array = np.asarray(X)
+    if array.dtype.kind in "US":
+        array = np.array(X, dtype=object)
+    if array.ndim == 1 and array.dtype == object:
+        raise ValueError(
+            "student=None takes tables: arrays, sparse matrices and DataFrames, "
+            "got a list of strings or objects. Pass a student that reads it: "
+            "student=make_pipeline(TfidfVectorizer(), net)."
+        )
+    return array
+
+
+def _as_simple(frame):
+    """Return a DataFrame of one type of numbers as an array, a sparse one as CSR."""
+    dtypes = frame.dtypes
+    if all(isinstance(dtype, pd.SparseDtype) for dtype in dtypes) and len(dtypes):
+        if all(dtype.fill_value == 0 for dtype in dtypes):
+            return frame.sparse.to_coo().tocsr()
+        return frame.sparse.to_dense().to_numpy(dtype=np.float64)
+    # of one only: next to floats, integers beyond 2**53 would lose digits
+    dtype = dtypes.iloc[0] if dtypes.nunique() == 1 else None
+    return frame.to_numpy() if _is_plain(dtype) else frame
+
+
+def _is_plain(dtype):
+    """Return whether a type is one of NumPy's numbers, bool being one."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+
+
+# --- Kinds ----------------------------------------------------------------------------
+
+
+def check_no_dates(frame):
+    """Raise for columns of dates or durations."""
+    names = [name for name, column in frame.items() if _is_of_times(column)]
+    if names:
+        raise ValueError(
+            f"student=None cannot read columns of dates or durations, got {names}: "
+            "turn them into numbers first."
+        )
+
+
+def is_number(column):
+    """Return whether a column holds numbers, whatever they are stored as."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return False
+    if pd.api.types.is_numeric_dtype(dtype):  # bool as well
+        return True
+    known = column.dropna()
+    if isinstance(dtype, pd.StringDtype):
+        return all(map(_is_number, known.unique()))
+    if not all(issubclass(kind, (str, *NUMBERS)) for kind in set(map(type, known))):
+        return False
+    return all(map(_is_number, {value for value in known if isinstance(value, str)}))
+
+
+def _is_of_times(column):
+    """Return whether there are dates in a column that nobody has called a category."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return False
+    if not pd.api.types.is_object_dtype(dtype):
+        return issubclass(dtype.type, TIMES)
+    return any(issubclass(kind, TIMES) for kind in set(map(type, column.dropna())))
+
+
+def _is_number(text):
+    """Return whether a text is a number, and no code that a number would shorten.
+
+    Examples
+    --------
+    >>> [_is_number(text) for text in ("-1.50", "true", "1e3", "007", "1_0", "a")]
+    [True, True, True, False, False, False]
+    """
+    if text.strip().lower() in BOOLS:
+        return True
+    if "_" in text or re.match(r"\s*[+-]?0\d", text):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --- Values ---------------------------------------------------------------------------
+
+
+def read_numbers(column):
+    """Read a column as numbers -> (n,), NaN where missing."""
+    dtype = column.dtype
+    if _is_plain(dtype):
+        return column.to_numpy()
+    if isinstance(dtype, pd.CategoricalDtype):
+        values = read_numbers(pd.Series(dtype.categories, name=column.name))
+        return np.append(values, np.nan)[column.array.codes]  # the code of missing: -1
+    if isinstance(dtype, pd.SparseDtype):
+        return np.asarray(column, dtype=np.float64)
+    if not isinstance(dtype, np.dtype) and pd.api.types.is_numeric_dtype(dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = np.asarray(column, dtype=object)
+    numbers, known = np.full(len(values), np.nan), ~pd.isna(values)
+    try:
+        numbers[known] = values[known].astype(np.float64)
+    except (TypeError, ValueError, OverflowError):  # a text, or no number at all
+        numbers[known] = [_to_number(v, column.name) for v in values[known]]
+    return numbers
+
+
+def _to_number(value, name):
+    text = str(value).strip()
+    if not text:
+        return np.nan  # as in a CSV file
+    try:
+        return BOOLS[text.lower()] if text.lower() in BOOLS else float(value)
+    except OverflowError:
+        return np.inf  # which is refused
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Column {name!r} must hold numbers, as it did when the student was "
+            f"fitted, got {value!r}: turn it into a number, or into a missing value."
+        ) from None
+
+
+def read_text(column):
+    """Read a column as text -> codes (n,), -1 where missing, and the texts they mean.
+
+    Several codes may mean the same text: 1, 1.0, "1.0" and True are all one.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, values = column.array.codes, np.asarray(column.dtype.categories, object)
+    else:
+        values = np.asarray(column, dtype=object)
+        try:
+            codes, values = pd.factorize(values)
+        except TypeError:  # lists, which cannot be hashed
+            codes, values = pd.factorize(np.array([*map(str, values)], dtype=object))
+    return codes, [as_text(value) for value in values]
+
+
+def as_text(value):
+    """Write a value as text, alike whatever a file or database has made of it.
+
+    Examples
+    --------
+    >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", 0.5, "a")]
+    ['1', '1', '1', '1', '1', '0.5', 'a']
+    """
+    text = str(value)
+    if isinstance(value, NUMBERS) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    if text.lower() in BOOLS:
+        return str(int(BOOLS[text.lower()]))
+    return text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
