@@ -4,10 +4,16 @@ import io
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
+
+try:
+    import pyarrow
+except ImportError:  # or one that does not go with this NumPy
+    pyarrow = None
 
 # A file tells no text that looks like a number, or a missing value, from one: what
 # pandas would write otherwise ("1.50", "007", "+1", "NA") is not among the words.
@@ -105,12 +111,6 @@ def _as_decimal(value):
     return Decimal(str(value * 1))  # of a bool, 0 or 1
 
 
-def _to_arrow(frame):
-    import pyarrow
-
-    return pyarrow.Table.from_pandas(frame, preserve_index=False)
-
-
 def _to_array(frame):
     # pandas writes what is missing in a category of bools as True
     categories = frame.select_dtypes("category").columns
@@ -120,8 +120,7 @@ def _to_array(frame):
 DRIFTS = {
     "nothing": lambda frame: frame,
     "CSV": _through_csv,
-    "CSV, read as text": lambda frame: _through_csv(frame, dtype=str),
-    "CSV, read by Arrow": lambda frame: _through_csv(frame, dtype_backend="pyarrow"),
+    "CSV, read as text": partial(_through_csv, dtype=str),
     "JSON": _through_json,
     "SQL": lambda frame: _numbers_as(float)(frame).astype(object),
     "SQL with decimals": _as_decimals,
@@ -136,5 +135,9 @@ DRIFTS = {
     "array": _to_array,
     "array of objects": lambda frame: frame.to_numpy(dtype=object),
     "list": lambda frame: frame.to_numpy(dtype=object).tolist(),
-    "Arrow": _to_arrow,
 }
+if pyarrow is not None:
+    DRIFTS |= {
+        "Arrow": lambda frame: pyarrow.Table.from_pandas(frame, preserve_index=False),
+        "CSV, read as Arrow's": partial(_through_csv, dtype_backend="pyarrow"),
+    }
