@@ -43,7 +43,9 @@ def as_table(X):
         )
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported, got an array of {array.dtype}.")
-    return pd.DataFrame(array) if array.dtype == object else array
+    if array.dtype != object:
+        return array
+    return pd.DataFrame(array, dtype=object)  # else old pandas looks for dates in it
 
 
 def _as_pandas(X):
