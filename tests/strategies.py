@@ -69,7 +69,8 @@ class Labels:
             return pd.Series(objects, dtype=dtype)
         if self.form == "array" and self._is_plain(codes):
             return np.array(values)
-        return pd.Series(objects) if self.form == "Series" else objects
+        index = np.arange(len(values))[::-1]  # not that of the rows
+        return pd.Series(objects, index) if self.form == "Series" else objects
 
     def _is_plain(self, codes):
         """Return whether NumPy writes y as it is meant."""
@@ -153,7 +154,8 @@ def first_numbers(X):
 
 
 def _as_frame(X):
-    return pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    names = [f"x{i}" for i in range(X.shape[1])]
+    return pd.DataFrame(X, columns=names, index=np.arange(len(X)) // 2)  # no position
 
 
 def _as_mixed(X):
