@@ -1,8 +1,24 @@
 """What several test files share."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.worlds import CountingNB, SmallWorld, World, make_three_blobs, make_trio
+
+# The same examples in every run; `--hypothesis-profile=hunt` looks for new ones.
+settings.register_profile(
+    "repeat",
+    max_examples=60,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "hunt", settings.get_profile("repeat"), max_examples=500, derandomize=False
+)
+settings.load_profile("repeat")
 
 
 @pytest.fixture(scope="module")

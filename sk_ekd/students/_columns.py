@@ -43,7 +43,9 @@ def as_table(X):
         )
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported, got an array of {array.dtype}.")
-    return pd.DataFrame(array) if array.dtype == object else array
+    if array.dtype != object:
+        return array
+    return pd.DataFrame(array, dtype=object)  # else old pandas looks for dates in it
 
 
 def _as_pandas(X):
@@ -189,9 +191,9 @@ def read_text(column):
     Several codes may mean the same text: 1, 1.0, "1.0" and True are all one.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, values = column.array.codes, np.asarray(column.dtype.categories, object)
+        codes, values = column.array.codes, _as_values(column.dtype.categories)
     else:
-        values = np.asarray(column, dtype=object)
+        values = _as_values(column)
         try:
             codes, values = pd.factorize(values)
         except TypeError:  # lists, which cannot be hashed
@@ -199,17 +201,26 @@ def read_text(column):
     return codes, [as_text(value) for value in values]
 
 
+def _as_values(column):
+    """Return values as an array; of float32, its own, whose 0.1 is written 0.1."""
+    dtype = getattr(column.dtype, "numpy_dtype", column.dtype)  # of Float32, float32
+    if _is_plain(dtype) and dtype.kind == "f":
+        return column.to_numpy(dtype, na_value=np.nan)
+    return np.asarray(column, dtype=object)
+
+
 def as_text(value):
     """Write a value as text, alike whatever a file or database has made of it.
 
     Examples
     --------
-    >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", 0.5, "a")]
-    ['1', '1', '1', '1', '1', '0.5', 'a']
+    >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", "-0.0", 0.5, "a")]
+    ['1', '1', '1', '1', '1', '0', '0.5', 'a']
     """
     text = str(value)
     if isinstance(value, NUMBERS) and math.isfinite(value) and value == int(value):
         return str(int(value))
     if text.lower() in BOOLS:
         return str(int(BOOLS[text.lower()]))
-    return text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
+    whole = text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
+    return "0" if whole == "-0" else whole

@@ -299,6 +299,16 @@ def test_large_integers_stay_apart_as_categories():
     assert_array_equal(encode(X, X.assign(id=ids)), encode(X, X))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "Float32", "Float64", str, object])
+def test_fractions_as_categories_are_read_alike_from_any_numbers(dtype):
+    # as a Python float, 0.1 of float32 is 0.10000000149011612; and -0.0 is 0
+    doses = np.array([0.1, 1.812, -0.0])[np.arange(N) % 3]
+    X = pd.DataFrame({"dose": pd.Categorical(doses), "word": WORDS})
+    as_stored = X.assign(dose=doses.astype(object)).astype({"dose": dtype})
+    assert_array_equal(encode(X, as_stored), encode(X, X))
+    assert_array_equal(encode(X, as_stored.astype({"dose": "category"})), encode(X, X))
+
+
 def test_category_of_text_is_read_alike_from_bools_and_words():
     words = np.array(["true", "false", "unknown"], dtype=object)[np.arange(N) % 3]
     X = pd.DataFrame({"word": words, "number": VALUES[:, 0]})
