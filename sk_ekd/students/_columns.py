@@ -14,6 +14,7 @@ from .._data import fill_masked
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
 NUMBERS = (Real, Decimal, np.bool_)
+MISSING_AS_TEXT = {"", "nan", "NaN", "None", "<NA>", "NA", "N/A", "null", "NaT"}
 BOOLS = {"true": 1.0, "false": 0.0}
 
 

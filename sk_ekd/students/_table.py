@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compat import warn
 from ._columns import (
+    MISSING_AS_TEXT,
     as_table,
     check_no_dates,
     is_number,
@@ -225,6 +226,11 @@ def _mark(column, category, encoded):
     codes, texts = read_text(column)
     places = {text: place for place, text in enumerate(category.texts)}
     rest = len(category.texts) if category.has_rest else -1
-    place = np.array([places.get(text, rest) for text in [*texts, None]])[codes]
+    # a missing value and its text are one, unless `fit` saw both: files mix them up
+    written = [places[text] for text in category.texts if text in MISSING_AS_TEXT]
+    missing = places.get(None, written[0] if len(written) == 1 else rest)
+    others = [missing if text in MISSING_AS_TEXT else rest for text in texts]
+    place = [places.get(text, other) for text, other in zip(texts, others, strict=True)]
+    place = np.array([*place, missing])[codes]
     rows = np.flatnonzero(place >= 0)
     encoded[rows, place[rows]] = 1

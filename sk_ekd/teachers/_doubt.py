@@ -1,8 +1,10 @@
 """Say what is off with teachers, where their accuracy on labeled rows shows it."""
 
+from scipy.stats import binom
+
 from ._open import holds_fitted, is_prefit
 
-FEW_LABELS = 10  # too few labeled rows to say that a teacher is worse than chance
+BY_CHANCE = 1e-3  # how likely it is that one who guesses is right as seldom
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
 LITTLE = 0.5  # of an even share: a teacher that weighs less on average carries none
 
@@ -16,9 +18,14 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
     """
     accuracy = dict(zip(predictions.names, record.accuracy.tolist(), strict=True))
     teachers = predictions.teachers
-    chance = 1 / len(predictions.classes)
-    worse = {name: hits for name, hits in accuracy.items() if hits < 0.5 * chance}
-    if predictions.data.labeled.sum() >= FEW_LABELS and worse:
+    chance, n_labeled = 1 / len(predictions.classes), predictions.data.labeled.sum()
+    worse = {
+        name: hits
+        for name, hits in accuracy.items()
+        if hits < 0.5 * chance
+        and binom.cdf(round(hits * n_labeled), n_labeled, chance) < BY_CHANCE
+    }
+    if worse:
         return (
             "Teachers are right on fewer labeled rows than by chance, "
             f"{_rounded(worse)}: are their labels encoded like those in y?"

@@ -309,6 +309,22 @@ def test_fractions_as_categories_are_read_alike_from_any_numbers(dtype):
     assert_array_equal(encode(X, as_stored.astype({"dose": "category"})), encode(X, X))
 
 
+@pytest.mark.parametrize("text", ["None", "nan", "", "NA", "<NA>"])
+def test_missing_category_is_read_alike_as_text_and_as_missing(text):
+    words = np.array(["yes", "no", "never", None] * 9, dtype=object)
+    written = np.where(pd.isna(words), text, words)
+    frames = [pd.DataFrame({"word": column}) for column in (words, written)]
+    for fitted in frames:
+        encoded = [encode(fitted, new) for new in frames]
+        assert_array_equal(*encoded)
+        assert encoded[0].sum(axis=1).tolist() == [1] * 36
+
+
+def test_missing_category_and_its_text_stay_apart_where_fit_saw_both():
+    words = pd.DataFrame({"word": np.array(["yes", "None", None] * 9, dtype=object)})
+    assert encode(words, words).sum(axis=0).tolist() == [9, 9, 9]
+
+
 def test_category_of_text_is_read_alike_from_bools_and_words():
     words = np.array(["true", "false", "unknown"], dtype=object)[np.arange(N) % 3]
     X = pd.DataFrame({"word": words, "number": VALUES[:, 0]})
