@@ -57,7 +57,7 @@ def check_same_teachers(predictions, before):
 def check_classes_are_named(predictions, data, classes):
     """Raise where only the number of columns would say which classes there are."""
     are_named = any(given is not None for given in classes)
-    if not are_named and not predictions.teachers and not data.labeled.any():
+    if not are_named and not predictions.known and not data.labeled.any():
         raise ValueError(
             "The first chunk has no label, and there are no teachers whose classes are "
             "known: name all classes, as in partial_fit(X, y, classes=[...]), in the "

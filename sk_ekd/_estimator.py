@@ -230,6 +230,8 @@ def _is_of_same_search(frame):
         frame = frame.f_back
     before, line = _SEARCH.get("y"), (frame.f_code, frame.f_lineno)
     is_same = before is not None and before() is y and _SEARCH["line"] == line
+    if frame.f_globals["__name__"].startswith("multiprocessing"):
+        is_same = _SEARCH.get("line") == line  # a worker gets a copy of y for each fit
     with contextlib.suppress(TypeError):  # a list has no weak references
         _SEARCH.update(y=weakref.ref(y), line=line)
     return is_same

@@ -173,10 +173,12 @@ def _must_take_mean(predictions, pooling):
     y, proba = y[asked], proba[asked]
     known = proba[np.arange(len(y)), :, y].any(axis=1)  # (n_labeled,)
     unseen = np.setdiff1d(y, y[known])
-    share = float(np.isin(y, unseen).mean()) if len(y) else 0.0
+    given_up = isinstance(pooling, str) and pooling == "auto"
+    if not len(y):  # nobody predicts a labeled row
+        return given_up
+    share = float(np.isin(y, unseen).mean())
     if share <= MOST_UNSEEN:
         return False
-    given_up = isinstance(pooling, str) and pooling == "auto"
     taken = "so that the plain mean is taken" if given_up else "and the pool suffers"
     warn(
         f"On {share:.0%} of the labeled rows, no teacher gives any probability to the "

@@ -392,8 +392,10 @@ def test_first_chunk_without_label_and_teacher_asks_for_classes(blobs):
     proba = np.eye(3)[y][:, np.newaxis]
     distiller = EnsembleDistiller(None, make_net())
     unknown = np.full(len(X), -1)
-    with pytest.raises(ValueError, match=r"name all classes.*order of the 3 columns"):
-        distiller.partial_fit(X, unknown, teacher_proba=proba)
+    unfitted = EnsembleDistiller([GaussianNB()], make_net(), cv=3)
+    for asked in (distiller, unfitted):  # who know no class
+        with pytest.raises(ValueError, match=r"name all .*order of the 3 columns"):
+            asked.partial_fit(X, unknown, teacher_proba=proba)
     distiller.partial_fit(X, unknown, [3, 5, 7], teacher_proba=proba)
     assert_array_equal(distiller.classes_, [3, 5, 7])
 

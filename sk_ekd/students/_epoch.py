@@ -87,6 +87,7 @@ def choose_dataset(net):
     if (
         net.dataset is Dataset
         and net.iterator_train is DataLoader
+        and has_own(net, "get_dataset")
         and not net.get_params_for("dataset")
         and options.keys() <= MemoryBatches.options
     ):
@@ -97,13 +98,19 @@ def choose_dataset(net):
     if net.iterator_train is DataLoader and not _orders_rows(net, options):
         net.iterator_train = partial(DataLoader, shuffle=True)
 
+    get_dataset = net.get_dataset
+    net.get_dataset = partial(_get_dataset_once, get_dataset)
+
     def make_dataset(X, rows):
         # a dataset of the user casts nothing
-        return net.get_dataset(
-            X if issparse(X) else np.asarray(X, dtype=np.float32), rows
-        )
+        return get_dataset(X if issparse(X) else np.asarray(X, dtype=np.float32), rows)
 
     return make_dataset
+
+
+def _get_dataset_once(get_dataset, X, y=None):
+    """Leave a Dataset as it is, as skorch does; the user's own might wrap it again."""
+    return X if isinstance(X, torch.utils.data.Dataset) else get_dataset(X, y)
 
 
 def _orders_rows(net, options):

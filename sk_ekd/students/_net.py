@@ -61,7 +61,7 @@ PREDICT_ROWS = 2**14  # rows of one forward pass at prediction, at most
 PREDICT_VALUES = 2**24  # values of them: 64 MB
 BORROWED = (  # attributes of the net that a training sets
     "predict_nonlinearity", "train_split", "iterator_train", "iterator_valid",
-    VALID_ACC, "run_single_epoch", "classes_inferred_",
+    VALID_ACC, "run_single_epoch", "get_dataset", "classes_inferred_",
 )  # fmt: skip
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -96,7 +96,9 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
     history = _shorten_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline predicts by itself, whatever its steps return
-        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=FLOAT32)
+        how = {**FLOAT32, "force_writeable": True}  # as torch wants it
+        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=how)
+        cast.set_output(transform="default")  # a net takes no DataFrame
         before = steps.steps if steps else []
         student.steps = [*before, ("float32", cast), student.steps[-1]]
         return student, history
@@ -110,11 +112,15 @@ def update_student(student, train, *, loss, seed, epochs):
     the one that the student was fitted with.
     """
     steps, net = _split_student(student)
-    X, targets = train
-    with seeded(seed, net.device):
-        train = _as_inputs(steps.transform(X) if steps else X, targets)
-        _train(net, train, None, loss, epochs, student, 1)
-    return _shorten_history(net)
+    (X, targets), n_before = train, len(net.history)
+    try:
+        with seeded(seed, net.device):
+            train = _as_inputs(steps.transform(X) if steps else X, targets)
+            _train(net, train, None, loss, epochs, student, 1)
+        return _shorten_history(net)
+    except BaseException:
+        del net.history[n_before:]  # which the caller will not hear of
+        raise
 
 
 def check_student(student):
@@ -301,7 +307,7 @@ def _initialize(net, X, criterion, own):
     few = X[:8]
     try:
         # a lazy module makes its parameters now; the binary net would check the output
-        output = next(iter(_outputs(net, few, torch.no_grad, NeuralNet.infer)))
+        outputs = list(_outputs(net, few, torch.no_grad, NeuralNet.infer))
     except Exception as error:
         raise ValueError(
             f"The student's module cannot take float32 rows of shape {X.shape[1:]}: "
@@ -309,7 +315,10 @@ def _initialize(net, X, criterion, own):
             "`module__in_features` unset where the module's __init__ takes "
             "`in_features`."
         ) from error
-    check_output(criterion.form, output, few.shape[0], n_classes)
+    if outputs:  # a loader of the user's may leave out a batch that is too small
+        output = torch.cat([first_of(output) for output in outputs])
+        n_samples = few.shape[0] if reads_plainly(net) else len(output)
+        check_output(criterion.form, output, n_samples, n_classes)
 
 
 def _set_width(net, shape, n_classes):
@@ -421,6 +430,11 @@ def student_proba(student, X):
         proba = np.concatenate([to_proba(net)(output).numpy() for output in outputs])
     else:
         proba = np.asarray(net.predict_proba(Z), dtype=np.float64)
+    if len(proba) != Z.shape[0]:
+        raise ValueError(
+            f"The student predicts {len(proba)} of {Z.shape[0]} rows: its loader "
+            "leaves some out. Leave `iterator_valid__drop_last` and the like unset."
+        )
     if not np.isfinite(proba.sum()):
         is_finite = np.isfinite(proba).all(axis=1)
         raise ValueError(

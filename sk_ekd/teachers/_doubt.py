@@ -37,6 +37,9 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
     }
     suspects = fitted if teachers else accuracy  # who made given predictions?
     perfect = {name: hits for name, hits in suspects.items() if hits > ALL_BUT_PERFECT}
+    all_fitted = len(fitted) == len(accuracy)
+    if all_fitted and record.pool_accuracy > ALL_BUT_PERFECT:
+        perfect["their ensemble"] = record.pool_accuracy
     if perfect and calibrated:
         return (
             "The pool was fitted on labeled rows on which these teachers are all "
@@ -53,7 +56,7 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
         for name, hits in fitted.items()
         if hits > ALL_BUT_PERFECT and name in heavy
     }
-    if len(fitted) == len(accuracy) and record.pool_accuracy > ALL_BUT_PERFECT:
+    if all_fitted and record.pool_accuracy > ALL_BUT_PERFECT:
         perfect["their ensemble"] = record.pool_accuracy
     if not perfect:
         return None

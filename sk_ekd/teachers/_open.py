@@ -172,7 +172,9 @@ _WAYS_IN = {
     ),
     ("lightgbm", "Booster"): (
         "Shortest way in: pass its predictions, teachers=None and fit(X, y, "
-        "teacher_proba=booster.predict(X)[:, None]); or train a LGBMClassifier."
+        "teacher_proba=booster.predict(X)[:, None]), for two classes p = "
+        "booster.predict(X), teacher_proba=np.c_[1 - p, p][:, None]; or train a "
+        "LGBMClassifier."
     ),
     ("transformers", "Pipeline"): _ANY_WAY_IN,
 }

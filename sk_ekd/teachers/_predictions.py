@@ -66,9 +66,8 @@ class Predictions:
             if is_fitted or isinstance(teacher, FrozenEstimator)
         }
         n_columns = None if self.given is None else self.given.shape[2]
-        classes = find_classes(
-            labels, known_classes(fitted), classes, unlabeled_label, n_columns
-        )
+        self.known = known_classes(fitted)
+        classes = find_classes(labels, self.known, classes, unlabeled_label, n_columns)
         if n_columns not in (None, len(classes)):
             raise ValueError(
                 f"`teacher_proba` has {n_columns} columns, but there are "

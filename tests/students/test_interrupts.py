@@ -9,6 +9,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.history import History
 
 from sk_ekd import EnsembleDistiller
+from sk_ekd.students import _net
 from tests.students.training import as_part, fit, make_data, plain_net
 from tests.worlds import make_net
 
@@ -101,3 +102,24 @@ def test_history_after_an_interrupted_chunk_is_that_of_the_student(blobs, moment
     own[:] = [(name, cb) for name, cb in own if not isinstance(cb, Interrupts)]
     distiller.partial_fit(X, y, teacher_proba=proba)
     assert len(distiller.student_.history) == len(distiller.history_) == 2
+
+
+def test_history_after_an_interrupt_behind_the_training_is_that_of_the_student(
+    blobs, monkeypatch
+):
+    X, y = blobs
+    proba = np.eye(3)[y][:, np.newaxis]
+    distiller = EnsembleDistiller(None, make_net(), weighting="uniform")
+    distiller.partial_fit(X, y, teacher_proba=proba)
+    shorten, calls = _net._shorten_history, []
+
+    def interrupted_once(net):
+        calls.append(net)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return shorten(net)
+
+    monkeypatch.setattr(_net, "_shorten_history", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        distiller.partial_fit(X, y, teacher_proba=proba)
+    assert len(distiller.student_.history) == len(distiller.history_) == 1

@@ -1,11 +1,14 @@
 """What trains, predicts: whatever of the user's reads rows or asks the module."""
 
 import random
+import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -335,3 +338,50 @@ def test_divergence_in_the_last_step_is_warned_of():
     net = plain_net(batch_size=-1, max_epochs=1, lr=float("inf"))
     with pytest.warns(UserWarning, match="its parameters are not finite"):
         fit(net, X, y, target)
+
+
+# --- Loaders of the user's ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, -1])
+@pytest.mark.parametrize("options", [{"dataset": Scaled}, {"collate": scaled_collate}])
+def test_any_batch_size_trains_through_the_users_reading(batch_size, options):
+    if "collate" in options:
+        options = {
+            "iterator_train__collate_fn": scaled_collate,
+            "iterator_valid__collate_fn": scaled_collate,
+        }
+    X, y, target = make_data()
+    student, _ = fit(plain_net(batch_size=batch_size, **options), X, y, target)
+    assert student_proba(student, X).shape == (150, 3)
+
+
+def test_rows_that_a_loader_leaves_out_are_an_error():
+    X, y, target = make_data()
+    options = {"iterator_valid__drop_last": True, "batch_size": 16, "dataset": Scaled}
+    student, _ = fit(plain_net(**options), X, y, target)
+    with pytest.raises(ValueError, match=r"predicts 144 of 150 rows.*drop_last"):
+        student_proba(student, X)
+
+
+class OwnDataset(NeuralNetClassifier):
+    """Makes its Dataset by itself, of whatever it is given."""
+
+    def get_dataset(self, X, y=None):
+        return Scaled(X, y)
+
+
+def test_net_may_make_its_own_dataset():
+    X, y, target = scaled_data()
+    student, _ = fit(plain_net(kind=OwnDataset, **ce), X, y, target)
+    assert "get_dataset" not in vars(student)
+    assert_array_equal(student_proba(student, X).argmax(axis=1), student.predict(X))
+
+
+def test_pipeline_that_gives_frames_by_default_predicts_without_a_warning():
+    X, y, target = make_data()
+    with config_context(transform_output="pandas"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        student = make_pipeline(StandardScaler(), plain_net())
+        student, _ = fit(student, pd.DataFrame(X).rename(columns=str), y, target)
+        student.predict(pd.DataFrame(X).rename(columns=str))
