@@ -112,10 +112,26 @@ def is_number(column):
         return True
     known = column.dropna()
     if isinstance(dtype, pd.StringDtype):
-        return all(map(_is_number, known.unique()))
-    if not all(issubclass(kind, (str, *NUMBERS)) for kind in set(map(type, known))):
+        return _are_numbers(set(known.unique()))
+    kinds = set(map(type, known))
+    if not all(issubclass(kind, (str, *NUMBERS)) for kind in kinds):
         return False
-    return all(map(_is_number, {value for value in known if isinstance(value, str)}))
+    texts = {value for value in known if isinstance(value, str)}
+    has_numbers = not all(issubclass(kind, str) for kind in kinds)
+    return _are_numbers(texts, has_numbers=has_numbers)
+
+
+def _are_numbers(texts, *, has_numbers=False):
+    """Return whether texts are numbers, or mean that one is missing beside others."""
+    known = [text for text in texts if not means_missing(text)]
+    if texts and not known:
+        return has_numbers
+    return all(map(_is_number, known))
+
+
+def means_missing(text):
+    """Return whether a text is what files write for a missing value."""
+    return text.strip() in MISSING_AS_TEXT
 
 
 def _is_of_times(column):
@@ -173,8 +189,8 @@ def read_numbers(column):
 
 def _to_number(value, name):
     text = str(value).strip()
-    if not text:
-        return np.nan  # as in a CSV file
+    if means_missing(text):
+        return np.nan
     try:
         return BOOLS[text.lower()] if text.lower() in BOOLS else float(value)
     except OverflowError:

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._compat import warn
 from ._columns import (
-    MISSING_AS_TEXT,
     as_table,
     check_no_dates,
     is_number,
+    means_missing,
     read_numbers,
     read_text,
 )
@@ -227,9 +227,10 @@ def _mark(column, category, encoded):
     places = {text: place for place, text in enumerate(category.texts)}
     rest = len(category.texts) if category.has_rest else -1
     # a missing value and its text are one, unless `fit` saw both: files mix them up
-    written = [places[text] for text in category.texts if text in MISSING_AS_TEXT]
+    known = [text for text in category.texts if text is not None]
+    written = [places[text] for text in known if means_missing(text)]
     missing = places.get(None, written[0] if len(written) == 1 else rest)
-    others = [missing if text in MISSING_AS_TEXT else rest for text in texts]
+    others = [missing if means_missing(text) else rest for text in texts]
     place = [places.get(text, other) for text, other in zip(texts, others, strict=True)]
     place = np.array([*place, missing])[codes]
     rows = np.flatnonzero(place >= 0)

@@ -282,6 +282,31 @@ def test_number_of_any_type_is_the_same_number(kind, known):
     assert_array_equal(encode(X, frame.assign(x=_gaps(x, known))), expected)
 
 
+@pytest.mark.parametrize("text", ["", " ", "nan", "None", "<NA>", "NA ", "N/A", "null"])
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_missing_number_may_be_written_as_text(text, dtype):
+    x = VALUES[:, 0].round(3)
+    X = pd.DataFrame({"x": _gaps(x, known=False), "word": WORDS})
+    written = X.assign(x=[text if np.isnan(v) else str(v) for v in X["x"]])
+    assert_array_equal(encode(X, written.astype({"x": dtype})), encode(X, X))
+    if dtype != "category":  # which at fit is one
+        written = written.astype({"x": dtype})
+        assert_array_equal(encode(written, written), encode(X, X))
+        assert_array_equal(encode(written, X), encode(X, X))
+
+
+def test_missing_number_may_be_text_beside_numbers():
+    X = pd.DataFrame({"x": _gaps(VALUES[:, 0], known=False), "word": WORDS})
+    written = X.assign(x=X["x"].astype(object).where(X["x"].notna(), "NA"))
+    assert_array_equal(encode(written, written), encode(X, X))
+
+
+@pytest.mark.parametrize("texts", [["", "NA"], ["1", "?"]])
+def test_text_that_is_no_number_is_a_category(texts):
+    X = pd.DataFrame({"x": np.array(texts, dtype=object)[np.arange(N) % 2]})
+    assert_array_equal(np.unique(encode(X, X), axis=0), [[0, 1], [1, 0]])
+
+
 def _gaps(values, known):
     values = pd.Series(values)
     return values if known else values.where(np.arange(N) % 4 > 0)
