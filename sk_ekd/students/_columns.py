@@ -241,3 +241,26 @@ def as_text(value):
         return str(int(BOOLS[text.lower()]))
     whole = text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
     return "0" if whole == "-0" else whole
+
+
+def number_of(text):
+    """Return the number that a text is, or None; a fraction as float32 has it.
+
+    Whole numbers keep all digits, lest codes that differ in the last become one.
+
+    Examples
+    --------
+    >>> [number_of(text) for text in ("01234", "1.50", "1e5", "1_0", "inf", "a")]
+    [1234, 1.5, 100000.0, None, None, None]
+    >>> number_of("0.1") == number_of("0.10000000149011612")
+    True
+    """
+    if re.fullmatch(r"[+-]?\d{1,400}", text):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if "_" in text or not math.isfinite(number):
+        return None
+    return number if number.is_integer() else float(np.float32(number))

@@ -16,6 +16,7 @@ from ._columns import (
     check_no_dates,
     is_number,
     means_missing,
+    number_of,
     read_numbers,
     read_text,
 )
@@ -230,8 +231,22 @@ def _mark(column, category, encoded):
     known = [text for text in category.texts if text is not None]
     written = [places[text] for text in known if means_missing(text)]
     missing = places.get(None, written[0] if len(written) == 1 else rest)
-    others = [missing if means_missing(text) else rest for text in texts]
-    place = [places.get(text, other) for text, other in zip(texts, others, strict=True)]
-    place = np.array([*place, missing])[codes]
+    unknown = [text for text in texts if text not in places]
+    places |= {text: missing for text in unknown if means_missing(text)}
+    places |= _find_numbers(set(unknown) - set(places), known, places)
+    place = np.array([*(places.get(text, rest) for text in texts), missing])[codes]
     rows = np.flatnonzero(place >= 0)
     encoded[rows, place[rows]] = 1
+
+
+def _find_numbers(unknown, known, places):
+    """Return places of unknown texts that write the number of one known otherwise."""
+    if not unknown:
+        return {}
+    numbers = [number_of(text) for text in known]
+    found = {
+        number: places[text]
+        for number, text in zip(numbers, known, strict=True)
+        if number is not None and numbers.count(number) == 1
+    }
+    return {text: found[n] for text in unknown if (n := number_of(text)) in found}

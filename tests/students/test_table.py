@@ -334,6 +334,53 @@ def test_fractions_as_categories_are_read_alike_from_any_numbers(dtype):
     assert_array_equal(encode(X, as_stored.astype({"dose": "category"})), encode(X, X))
 
 
+REWRITTEN = {
+    "zip codes": (["01234", "02138", "94110"], [1234, 2138, 94110]),
+    "months": (["01", "02", "12"], [1.0, 2.0, 12.0]),
+    "trailing zeros": (["1.50", "2.50", "x"], [1.5, 2.5, "x"]),
+    "exponents": (["1e5", "2e5", "x"], [100000, 200000, "x"]),
+    "exponents as text": (["1e5", "2e5", "x"], ["100000", "200000.0", "x"]),
+    "float32": ([0.1, 0.3, 7.0], [np.float32(v).item() for v in (0.1, 0.3, 7)]),
+    "beyond int64": ([1e22, 3e22, 5.0], ["1e+22", "3e+22", "5.0"]),
+    "signs": (["+1", "-1", "x"], [1, -1, "x"]),
+}
+
+
+@pytest.mark.parametrize("kind", REWRITTEN)
+def test_category_is_found_by_its_number_where_its_text_was_rewritten(kind):
+    values, rewritten = (
+        _objects([column[i % 3] for i in range(N)]) for column in REWRITTEN[kind]
+    )
+    X = pd.DataFrame({"code": values.astype("category"), "word": WORDS})
+    assert_array_equal(encode(X, X.assign(code=rewritten)), encode(X, X))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "value"),
+    [
+        (["01", "1.50", "x"], 3),
+        (["01", "001", "x"], 1.0),
+        (["01", "10", "x"], "1_0.0"),
+        ([1000000001, 2, 3], 1000000002),  # the same in float32
+        ([10**17 + 1, 2, 3], 10**17 + 5),  # in float64
+        (["1e999", "2", "x"], np.inf),
+    ],
+    ids=["unknown", "two of one number", "no number", "float32", "float64", "infinite"],
+)
+def test_number_that_is_not_exactly_one_category_is_none(fitted, value):
+    X = pd.DataFrame({"code": _objects(fitted * 9).astype("category")})
+    assert not encode(X, pd.DataFrame({"code": _objects([value])})).any()
+
+
+def test_zip_codes_survive_csv_and_json():
+    codes = ["01234", "02138", "94110"]
+    X = pd.DataFrame({"zip": [codes[i % 3] for i in range(N)], "a": VALUES[:, 0]})
+    through_csv = pd.read_csv(io.StringIO(X.to_csv(index=False)))
+    through_json = pd.read_json(io.StringIO(X.to_json(orient="records")))
+    for X_new in (through_csv, through_json):
+        assert_allclose(encode(X, X_new), encode(X, X), atol=1e-6)
+
+
 @pytest.mark.parametrize("text", ["None", "nan", "", "NA", "<NA>"])
 def test_missing_category_is_read_alike_as_text_and_as_missing(text):
     words = np.array(["yes", "no", "never", None] * 9, dtype=object)
