@@ -82,10 +82,10 @@ def _as_simple(frame):
         return frame.sparse.to_dense().to_numpy(dtype=np.float64)
     # of one only: next to floats, integers beyond 2**53 would lose digits
     dtype = dtypes.iloc[0] if dtypes.nunique() == 1 else None
-    return frame.to_numpy() if _is_plain(dtype) else frame
+    return frame.to_numpy() if is_plain(dtype) else frame
 
 
-def _is_plain(dtype):
+def is_plain(dtype):
     """Return whether a type is one of NumPy's numbers, bool being one."""
     return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
@@ -169,7 +169,7 @@ def _is_number(text):
 def read_numbers(column):
     """Read a column as numbers -> (n,), NaN where missing."""
     dtype = column.dtype
-    if _is_plain(dtype):
+    if is_plain(dtype):
         return column.to_numpy()
     if isinstance(dtype, pd.CategoricalDtype):
         values = read_numbers(pd.Series(dtype.categories, name=column.name))
@@ -221,7 +221,7 @@ def read_text(column):
 def _as_values(column):
     """Return values as an array; of float32, its own, whose 0.1 is written 0.1."""
     dtype = getattr(column.dtype, "numpy_dtype", column.dtype)  # of Float32, float32
-    if _is_plain(dtype) and dtype.kind == "f":
+    if is_plain(dtype) and dtype.kind == "f":
         return column.to_numpy(dtype, na_value=np.nan)
     return np.asarray(column, dtype=object)
 

@@ -15,6 +15,7 @@ from ._columns import (
     as_table,
     check_no_dates,
     is_number,
+    is_plain,
     means_missing,
     number_of,
     read_numbers,
@@ -67,9 +68,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         is_read = np.ones(table.shape[1], dtype=bool)
         if isinstance(table, pd.DataFrame):
             check_no_dates(table)
-            for i, column in enumerate(_columns(table)):
-                if not is_number(column):
-                    is_read[i] = self._fit_category(i, column)
+            for i, dtype in enumerate(table.dtypes):
+                if not is_plain(dtype) and not is_number(_column(table, i)):
+                    is_read[i] = self._fit_category(i, _column(table, i))
         positions = [category.position for category in self.categories_]
         self.numbers_ = np.delete(np.arange(table.shape[1]), positions)
         self.is_read_ = is_read[self.numbers_]
@@ -88,10 +89,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded = np.zeros((table.shape[0], width), dtype=np.float32)
         table = table.toarray() if issparse(table) else table
         self._scale(self._take_numbers(table), encoded)
-        columns = _columns(table) if self.categories_ else []
         for category in self.categories_:
             part = encoded[:, start : start + category.width]
-            _mark(columns[category.position], category, part)
+            _mark(_column(table, category.position), category, part)
             start += category.width
         return encoded
 
@@ -163,9 +163,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return table[:, self.numbers_] if self.categories_ else table
         numbers = np.empty((len(table), len(self.numbers_)), order="F")
         numbers[:] = getattr(self, "median_", np.nan)  # of what is not read
-        columns = _columns(table)
-        for j in np.flatnonzero(self.is_read_):
-            numbers[:, j] = read_numbers(columns[self.numbers_[j]])
+        read = np.flatnonzero(self.is_read_)
+        dtypes = table.dtypes.to_numpy()[self.numbers_[read]]
+        plain = np.array([is_plain(dtype) for dtype in dtypes], dtype=bool)
+        for part in _blocks(read[plain], dtypes[plain], len(table)):
+            numbers[:, part] = table.iloc[:, self.numbers_[part]].to_numpy()
+        for j in read[~plain]:
+            numbers[:, j] = read_numbers(_column(table, self.numbers_[j]))
         return numbers
 
     def _fit_numbers(self, table):
@@ -216,10 +220,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return X
 
 
-def _columns(table):
-    """Return the columns of a DataFrame or array, in order: names may come twice."""
-    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
-    return [column for _, column in frame.items()]
+def _column(table, position):
+    """Return a column of a DataFrame or array, by position: names may come twice."""
+    if isinstance(table, pd.DataFrame):
+        return table.iloc[:, position]
+    return pd.Series(table[:, position], name=position)
+
+
+def _blocks(columns, dtypes, n_rows):
+    """Split columns into parts of one type, each small enough to be copied."""
+    # for one row, a Series for each column takes longer than all else
+    size = max(1, FIT_VALUES // n_rows)
+    for dtype in set(dtypes):
+        alike = columns[dtypes == dtype]
+        yield from (alike[i : i + size] for i in range(0, len(alike), size))
 
 
 def _mark(column, category, encoded):

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from sk_ekd import EnsembleDistiller
-from sk_ekd.students import default_student
+from sk_ekd.students import _table, default_student
 from tests.errors import check_errors
 from tests.students.test_default import TEXT, N, Oracle, distill
 from tests.worlds import make_net
@@ -688,6 +688,26 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
         ),
     }
 )
+
+
+# --- Wide tables ----------------------------------------------------------------------
+
+
+def test_plain_numbers_of_a_wide_table_are_read_at_once(monkeypatch):
+    numbers = np.random.RandomState(0).randn(N, 60)
+    X = pd.DataFrame(numbers).rename(columns=str).assign(flag=FLAG, word=WORDS)
+    X = X.astype({"0": np.float32, "1": int})
+    encoder, alone = fit_encoder(X), []
+    read = _table._column
+    monkeypatch.setattr(
+        _table, "_column", lambda X, i: (alone.append(X.columns[i]), read(X, i))[1]
+    )
+    encoded = encoder.transform(X)
+    assert alone == ["word"]  # a Series for each took most of the time for a row
+    as_objects = encoder.transform(X.astype(object))
+    assert_array_equal(encoded, as_objects)
+    monkeypatch.setattr(_table, "FIT_VALUES", 7 * N)
+    assert_array_equal(encoder.transform(X), encoded)
 
 
 # --- An estimator like any other ------------------------------------------------------
