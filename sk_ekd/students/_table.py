@@ -199,7 +199,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 if not np.isfinite(Z.sum()):
                     missing = np.isnan(Z)
-                    check_finite(Z)
+                    check_finite(Z[:, self.scale_ > 0])  # others are ignored
                     np.copyto(Z, self.median_, where=missing)
                 Z -= self.center_
                 np.divide(Z, scale, out=part[:, :n_numbers], casting="same_kind")
@@ -227,6 +227,9 @@ def _column(table, position):
     return pd.Series(table[:, position], name=position)
 
 
+        if (self.scale_ == 0).any():
+            X.data[self.scale_[X.indices] == 0] = 0  # which may be infinite
+        check_stored(X)
 def _blocks(columns, dtypes, n_rows):
     """Split columns into parts of one type, each small enough to be copied."""
     # for one row, a Series for each column takes longer than all else

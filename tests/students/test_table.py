@@ -481,6 +481,26 @@ def test_student_ignores_a_year_that_was_the_same_for_all_rows():
     )
 
 
+@pytest.mark.parametrize(
+    "make", [np.asarray, np.float32, pd.DataFrame, sparse.csr_matrix, "mixed"]
+)
+@pytest.mark.parametrize("far", [np.inf, -np.inf, np.nan])
+def test_column_without_spread_at_fit_may_become_infinite(make, far):
+    X = np.column_stack([VALUES, np.full(N, 5.0)])
+    X_new = np.column_stack([VALUES, np.full(N, far)])
+    if make == "mixed":
+        X, X_new = (pd.DataFrame(rows).assign(word=WORDS) for rows in (X, X_new))
+        X.columns = X_new.columns = list("abcd")
+        make = pd.DataFrame
+    assert_array_equal(encode(make(X), make(X_new)), encode(make(X), make(X)))
+
+
+def test_infinity_is_as_good_as_the_one_value_that_fit_knew():
+    X = np.column_stack([VALUES, np.where(FLAG, 5.0, np.nan)])
+    far = np.column_stack([VALUES, np.where(FLAG, np.inf, np.nan)])
+    assert_array_equal(encode(X, far), encode(X, X))
+
+
 # --- Scale ----------------------------------------------------------------------------
 
 
