@@ -1,5 +1,6 @@
 """Encode a table of any kind as the float32 columns that the built-in net is fed."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compat import warn
+from .._compat import Interval, fit_context, warn
 from ._columns import (
     as_table,
     check_no_dates,
@@ -55,9 +56,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         What no number exceeds, in standard deviations: a smooth limit. None is none.
     """
 
+    _parameter_constraints = {
+        "bound": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
     def __init__(self, bound=5.0):
         self.bound = bound
 
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Decide what each column is, and how numbers are scaled."""
         table = as_table(X)

@@ -710,6 +710,18 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
 )
 
 
+@pytest.mark.parametrize("bound", [-1, 0, "x", np.nan])
+def test_bound_that_is_no_positive_number_is_an_error(bound):
+    with pytest.raises(ValueError, match=r"The 'bound' parameter .* or None\. Got"):
+        _table.TableEncoder(bound=bound).fit(VALUES)
+
+
+@pytest.mark.parametrize("bound", [None, 3, np.float32(0.5)])
+def test_bound_is_a_positive_number_or_none(bound):
+    far = abs(_table.TableEncoder(bound=bound).fit(VALUES).transform(1e6 * VALUES))
+    assert far.max() > 1e5 if bound is None else far.max() <= bound
+
+
 # --- Wide tables ----------------------------------------------------------------------
 
 
