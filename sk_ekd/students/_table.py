@@ -67,6 +67,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Decide what each column is, and how numbers are scaled."""
         table = as_table(X)
+        self._check_rows(table)
         validate_data(
             self, X if hasattr(X, "columns") else table, skip_check_array=True
         )
@@ -88,6 +89,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         table = as_table(X)
         self._check_columns(X, table)
+        self._check_rows(table)
         if self.is_sparse_ and issparse(table):
             return self._scale_sparse(table)
         start = len(self.center_) + len(self.missing_)
@@ -121,6 +123,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = tags.input_tags.allow_nan = True
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+    def _check_rows(self, table):
+        """Raise for a table without rows, as scikit-learn does."""
+        if not table.shape[0]:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={table.shape}) while a minimum "
+                f"of 1 is required by {type(self).__name__}."
+            )
 
     def _check_columns(self, X, table):
         """Raise for another number of columns, or other names."""
@@ -216,8 +226,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _scale_sparse(self, X):
         """Scale a sparse matrix, and leave it sparse."""
-        check_stored(X)
         X = X.astype(np.float64)  # a copy, which is scaled in place
+        if (self.scale_ == 0).any():
+            X.data[self.scale_[X.indices] == 0] = 0  # which may be infinite
+        check_stored(X)
         inverse = np.divide(1, self.scale_, where=self.scale_ > 0, out=0 * self.scale_)
         with np.errstate(over="ignore"):
             inplace_column_scale(X, inverse)
@@ -233,9 +245,6 @@ def _column(table, position):
     return pd.Series(table[:, position], name=position)
 
 
-        if (self.scale_ == 0).any():
-            X.data[self.scale_[X.indices] == 0] = 0  # which may be infinite
-        check_stored(X)
 def _blocks(columns, dtypes, n_rows):
     """Split columns into parts of one type, each small enough to be copied."""
     # for one row, a Series for each column takes longer than all else

@@ -674,6 +674,26 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
             "must hold numbers, as it did when the student was fitted, got 'far'",
             "turn it into a number, or into a missing value",
         ),
+        "no rows": (
+            lambda w: fit_encoder(VALUES).transform(VALUES[:0]),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 2))",
+            "while a minimum of 1 is required",
+        ),
+        "no rows of a mixed frame": (
+            lambda w: fit_encoder(pd.DataFrame({"word": WORDS})).transform(
+                pd.DataFrame({"word": WORDS[:0]})
+            ),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 1))",
+            "while a minimum of 1 is required",
+        ),
+        "no rows at fit": (
+            lambda w: _table.TableEncoder().fit(VALUES[:0]),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 2))",
+            "while a minimum of 1 is required",
+        ),
         "infinity": (
             lambda w: fit_encoder(VALUES).transform(np.full((1, 2), np.inf)),
             ValueError,
@@ -720,6 +740,14 @@ def test_bound_that_is_no_positive_number_is_an_error(bound):
 def test_bound_is_a_positive_number_or_none(bound):
     far = abs(_table.TableEncoder(bound=bound).fit(VALUES).transform(1e6 * VALUES))
     assert far.max() > 1e5 if bound is None else far.max() <= bound
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_student_needs_a_row_to_predict(make):
+    y = FLAG.astype(int)
+    distiller = distill(make(VALUES), y, student=quick_student(make(VALUES), 1))
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        distiller.predict(make(VALUES)[:0])
 
 
 # --- Wide tables ----------------------------------------------------------------------
