@@ -82,10 +82,10 @@ def _as_simple(frame):
         return frame.sparse.to_dense().to_numpy(dtype=np.float64)
     # of one only: next to floats, integers beyond 2**53 would lose digits
     dtype = dtypes.iloc[0] if dtypes.nunique() == 1 else None
-    return frame.to_numpy() if _is_plain(dtype) else frame
+    return frame.to_numpy() if is_plain(dtype) else frame
 
 
-def _is_plain(dtype):
+def is_plain(dtype):
     """Return whether a type is one of NumPy's numbers, bool being one."""
     return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
@@ -112,10 +112,26 @@ def is_number(column):
         return True
     known = column.dropna()
     if isinstance(dtype, pd.StringDtype):
-        return all(map(_is_number, known.unique()))
-    if not all(issubclass(kind, (str, *NUMBERS)) for kind in set(map(type, known))):
+        return _are_numbers(set(known.unique()))
+    kinds = set(map(type, known))
+    if not all(issubclass(kind, (str, *NUMBERS)) for kind in kinds):
         return False
-    return all(map(_is_number, {value for value in known if isinstance(value, str)}))
+    texts = {value for value in known if isinstance(value, str)}
+    has_numbers = not all(issubclass(kind, str) for kind in kinds)
+    return _are_numbers(texts, has_numbers=has_numbers)
+
+
+def _are_numbers(texts, *, has_numbers=False):
+    """Return whether texts are numbers, or mean that one is missing beside others."""
+    known = [text for text in texts if not means_missing(text)]
+    if texts and not known:
+        return has_numbers
+    return all(map(_is_number, known))
+
+
+def means_missing(text):
+    """Return whether a text is what files write for a missing value."""
+    return text.strip() in MISSING_AS_TEXT
 
 
 def _is_of_times(column):
@@ -153,7 +169,7 @@ def _is_number(text):
 def read_numbers(column):
     """Read a column as numbers -> (n,), NaN where missing."""
     dtype = column.dtype
-    if _is_plain(dtype):
+    if is_plain(dtype):
         return column.to_numpy()
     if isinstance(dtype, pd.CategoricalDtype):
         values = read_numbers(pd.Series(dtype.categories, name=column.name))
@@ -173,8 +189,8 @@ def read_numbers(column):
 
 def _to_number(value, name):
     text = str(value).strip()
-    if not text:
-        return np.nan  # as in a CSV file
+    if means_missing(text):
+        return np.nan
     try:
         return BOOLS[text.lower()] if text.lower() in BOOLS else float(value)
     except OverflowError:
@@ -205,7 +221,7 @@ def read_text(column):
 def _as_values(column):
     """Return values as an array; of float32, its own, whose 0.1 is written 0.1."""
     dtype = getattr(column.dtype, "numpy_dtype", column.dtype)  # of Float32, float32
-    if _is_plain(dtype) and dtype.kind == "f":
+    if is_plain(dtype) and dtype.kind == "f":
         return column.to_numpy(dtype, na_value=np.nan)
     return np.asarray(column, dtype=object)
 
@@ -225,3 +241,26 @@ def as_text(value):
         return str(int(BOOLS[text.lower()]))
     whole = text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
     return "0" if whole == "-0" else whole
+
+
+def number_of(text):
+    """Return the number that a text is, or None; a fraction as float32 has it.
+
+    Whole numbers keep all digits, lest codes that differ in the last become one.
+
+    Examples
+    --------
+    >>> [number_of(text) for text in ("01234", "1.50", "1e5", "1_0", "inf", "a")]
+    [1234, 1.5, 100000.0, None, None, None]
+    >>> number_of("0.1") == number_of("0.10000000149011612")
+    True
+    """
+    if re.fullmatch(r"[+-]?\d{1,400}", text):
+        return int(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if "_" in text or not math.isfinite(number):
+        return None
+    return number if number.is_integer() else float(np.float32(number))

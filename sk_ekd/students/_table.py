@@ -1,5 +1,6 @@
 """Encode a table of any kind as the float32 columns that the built-in net is fed."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,14 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compat import warn
+from .._compat import Interval, fit_context, warn
 from ._columns import (
-    MISSING_AS_TEXT,
     as_table,
     check_no_dates,
     is_number,
+    is_plain,
+    means_missing,
+    number_of,
     read_numbers,
     read_text,
 )
@@ -53,12 +56,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         What no number exceeds, in standard deviations: a smooth limit. None is none.
     """
 
+    _parameter_constraints = {
+        "bound": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
     def __init__(self, bound=5.0):
         self.bound = bound
 
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Decide what each column is, and how numbers are scaled."""
         table = as_table(X)
+        self._check_rows(table)
         validate_data(
             self, X if hasattr(X, "columns") else table, skip_check_array=True
         )
@@ -66,9 +75,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         is_read = np.ones(table.shape[1], dtype=bool)
         if isinstance(table, pd.DataFrame):
             check_no_dates(table)
-            for i, column in enumerate(_columns(table)):
-                if not is_number(column):
-                    is_read[i] = self._fit_category(i, column)
+            for i, dtype in enumerate(table.dtypes):
+                if not is_plain(dtype) and not is_number(_column(table, i)):
+                    is_read[i] = self._fit_category(i, _column(table, i))
         positions = [category.position for category in self.categories_]
         self.numbers_ = np.delete(np.arange(table.shape[1]), positions)
         self.is_read_ = is_read[self.numbers_]
@@ -80,6 +89,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         table = as_table(X)
         self._check_columns(X, table)
+        self._check_rows(table)
         if self.is_sparse_ and issparse(table):
             return self._scale_sparse(table)
         start = len(self.center_) + len(self.missing_)
@@ -87,10 +97,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded = np.zeros((table.shape[0], width), dtype=np.float32)
         table = table.toarray() if issparse(table) else table
         self._scale(self._take_numbers(table), encoded)
-        columns = _columns(table) if self.categories_ else []
         for category in self.categories_:
             part = encoded[:, start : start + category.width]
-            _mark(columns[category.position], category, part)
+            _mark(_column(table, category.position), category, part)
             start += category.width
         return encoded
 
@@ -114,6 +123,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = tags.input_tags.allow_nan = True
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+    def _check_rows(self, table):
+        """Raise for a table without rows, as scikit-learn does."""
+        if not table.shape[0]:
+            raise ValueError(
+                f"Found array with 0 sample(s) (shape={table.shape}) while a minimum "
+                f"of 1 is required by {type(self).__name__}."
+            )
 
     def _check_columns(self, X, table):
         """Raise for another number of columns, or other names."""
@@ -162,9 +179,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return table[:, self.numbers_] if self.categories_ else table
         numbers = np.empty((len(table), len(self.numbers_)), order="F")
         numbers[:] = getattr(self, "median_", np.nan)  # of what is not read
-        columns = _columns(table)
-        for j in np.flatnonzero(self.is_read_):
-            numbers[:, j] = read_numbers(columns[self.numbers_[j]])
+        read = np.flatnonzero(self.is_read_)
+        dtypes = table.dtypes.to_numpy()[self.numbers_[read]]
+        plain = np.array([is_plain(dtype) for dtype in dtypes], dtype=bool)
+        for part in _blocks(read[plain], dtypes[plain], len(table)):
+            numbers[:, part] = table.iloc[:, self.numbers_[part]].to_numpy()
+        for j in read[~plain]:
+            numbers[:, j] = read_numbers(_column(table, self.numbers_[j]))
         return numbers
 
     def _fit_numbers(self, table):
@@ -194,7 +215,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             with np.errstate(over="ignore", invalid="ignore"):
                 if not np.isfinite(Z.sum()):
                     missing = np.isnan(Z)
-                    check_finite(Z)
+                    check_finite(Z[:, self.scale_ > 0])  # others are ignored
                     np.copyto(Z, self.median_, where=missing)
                 Z -= self.center_
                 np.divide(Z, scale, out=part[:, :n_numbers], casting="same_kind")
@@ -205,8 +226,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _scale_sparse(self, X):
         """Scale a sparse matrix, and leave it sparse."""
-        check_stored(X)
         X = X.astype(np.float64)  # a copy, which is scaled in place
+        if (self.scale_ == 0).any():
+            X.data[self.scale_[X.indices] == 0] = 0  # which may be infinite
+        check_stored(X)
         inverse = np.divide(1, self.scale_, where=self.scale_ > 0, out=0 * self.scale_)
         with np.errstate(over="ignore"):
             inplace_column_scale(X, inverse)
@@ -215,10 +238,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return X
 
 
-def _columns(table):
-    """Return the columns of a DataFrame or array, in order: names may come twice."""
-    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
-    return [column for _, column in frame.items()]
+def _column(table, position):
+    """Return a column of a DataFrame or array, by position: names may come twice."""
+    if isinstance(table, pd.DataFrame):
+        return table.iloc[:, position]
+    return pd.Series(table[:, position], name=position)
+
+
+def _blocks(columns, dtypes, n_rows):
+    """Split columns into parts of one type, each small enough to be copied."""
+    # for one row, a Series for each column takes longer than all else
+    size = max(1, FIT_VALUES // n_rows)
+    for dtype in set(dtypes):
+        alike = columns[dtypes == dtype]
+        yield from (alike[i : i + size] for i in range(0, len(alike), size))
 
 
 def _mark(column, category, encoded):
@@ -227,10 +260,25 @@ def _mark(column, category, encoded):
     places = {text: place for place, text in enumerate(category.texts)}
     rest = len(category.texts) if category.has_rest else -1
     # a missing value and its text are one, unless `fit` saw both: files mix them up
-    written = [places[text] for text in category.texts if text in MISSING_AS_TEXT]
+    known = [text for text in category.texts if text is not None]
+    written = [places[text] for text in known if means_missing(text)]
     missing = places.get(None, written[0] if len(written) == 1 else rest)
-    others = [missing if text in MISSING_AS_TEXT else rest for text in texts]
-    place = [places.get(text, other) for text, other in zip(texts, others, strict=True)]
-    place = np.array([*place, missing])[codes]
+    unknown = [text for text in texts if text not in places]
+    places |= {text: missing for text in unknown if means_missing(text)}
+    places |= _find_numbers(set(unknown) - set(places), known, places)
+    place = np.array([*(places.get(text, rest) for text in texts), missing])[codes]
     rows = np.flatnonzero(place >= 0)
     encoded[rows, place[rows]] = 1
+
+
+def _find_numbers(unknown, known, places):
+    """Return places of unknown texts that write the number of one known otherwise."""
+    if not unknown:
+        return {}
+    numbers = [number_of(text) for text in known]
+    found = {
+        number: places[text]
+        for number, text in zip(numbers, known, strict=True)
+        if number is not None and numbers.count(number) == 1
+    }
+    return {text: found[n] for text in unknown if (n := number_of(text)) in found}

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from sk_ekd import EnsembleDistiller
-from sk_ekd.students import default_student
+from sk_ekd.students import _table, default_student
 from tests.errors import check_errors
 from tests.students.test_default import TEXT, N, Oracle, distill
 from tests.worlds import make_net
@@ -282,6 +282,31 @@ def test_number_of_any_type_is_the_same_number(kind, known):
     assert_array_equal(encode(X, frame.assign(x=_gaps(x, known))), expected)
 
 
+@pytest.mark.parametrize("text", ["", " ", "nan", "None", "<NA>", "NA ", "N/A", "null"])
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_missing_number_may_be_written_as_text(text, dtype):
+    x = VALUES[:, 0].round(3)
+    X = pd.DataFrame({"x": _gaps(x, known=False), "word": WORDS})
+    written = X.assign(x=[text if np.isnan(v) else str(v) for v in X["x"]])
+    assert_array_equal(encode(X, written.astype({"x": dtype})), encode(X, X))
+    if dtype != "category":  # which at fit is one
+        written = written.astype({"x": dtype})
+        assert_array_equal(encode(written, written), encode(X, X))
+        assert_array_equal(encode(written, X), encode(X, X))
+
+
+def test_missing_number_may_be_text_beside_numbers():
+    X = pd.DataFrame({"x": _gaps(VALUES[:, 0], known=False), "word": WORDS})
+    written = X.assign(x=X["x"].astype(object).where(X["x"].notna(), "NA"))
+    assert_array_equal(encode(written, written), encode(X, X))
+
+
+@pytest.mark.parametrize("texts", [["", "NA"], ["1", "?"]])
+def test_text_that_is_no_number_is_a_category(texts):
+    X = pd.DataFrame({"x": np.array(texts, dtype=object)[np.arange(N) % 2]})
+    assert_array_equal(np.unique(encode(X, X), axis=0), [[0, 1], [1, 0]])
+
+
 def _gaps(values, known):
     values = pd.Series(values)
     return values if known else values.where(np.arange(N) % 4 > 0)
@@ -307,6 +332,53 @@ def test_fractions_as_categories_are_read_alike_from_any_numbers(dtype):
     as_stored = X.assign(dose=doses.astype(object)).astype({"dose": dtype})
     assert_array_equal(encode(X, as_stored), encode(X, X))
     assert_array_equal(encode(X, as_stored.astype({"dose": "category"})), encode(X, X))
+
+
+REWRITTEN = {
+    "zip codes": (["01234", "02138", "94110"], [1234, 2138, 94110]),
+    "months": (["01", "02", "12"], [1.0, 2.0, 12.0]),
+    "trailing zeros": (["1.50", "2.50", "x"], [1.5, 2.5, "x"]),
+    "exponents": (["1e5", "2e5", "x"], [100000, 200000, "x"]),
+    "exponents as text": (["1e5", "2e5", "x"], ["100000", "200000.0", "x"]),
+    "float32": ([0.1, 0.3, 7.0], [np.float32(v).item() for v in (0.1, 0.3, 7)]),
+    "beyond int64": ([1e22, 3e22, 5.0], ["1e+22", "3e+22", "5.0"]),
+    "signs": (["+1", "-1", "x"], [1, -1, "x"]),
+}
+
+
+@pytest.mark.parametrize("kind", REWRITTEN)
+def test_category_is_found_by_its_number_where_its_text_was_rewritten(kind):
+    values, rewritten = (
+        _objects([column[i % 3] for i in range(N)]) for column in REWRITTEN[kind]
+    )
+    X = pd.DataFrame({"code": values.astype("category"), "word": WORDS})
+    assert_array_equal(encode(X, X.assign(code=rewritten)), encode(X, X))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "value"),
+    [
+        (["01", "1.50", "x"], 3),
+        (["01", "001", "x"], 1.0),
+        (["01", "10", "x"], "1_0.0"),
+        ([1000000001, 2, 3], 1000000002),  # the same in float32
+        ([10**17 + 1, 2, 3], 10**17 + 5),  # in float64
+        (["1e999", "2", "x"], np.inf),
+    ],
+    ids=["unknown", "two of one number", "no number", "float32", "float64", "infinite"],
+)
+def test_number_that_is_not_exactly_one_category_is_none(fitted, value):
+    X = pd.DataFrame({"code": _objects(fitted * 9).astype("category")})
+    assert not encode(X, pd.DataFrame({"code": _objects([value])})).any()
+
+
+def test_zip_codes_survive_csv_and_json():
+    codes = ["01234", "02138", "94110"]
+    X = pd.DataFrame({"zip": [codes[i % 3] for i in range(N)], "a": VALUES[:, 0]})
+    through_csv = pd.read_csv(io.StringIO(X.to_csv(index=False)))
+    through_json = pd.read_json(io.StringIO(X.to_json(orient="records")))
+    for X_new in (through_csv, through_json):
+        assert_allclose(encode(X, X_new), encode(X, X), atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["None", "nan", "", "NA", "<NA>"])
@@ -407,6 +479,26 @@ def test_student_ignores_a_year_that_was_the_same_for_all_rows():
     assert_array_equal(
         distiller.predict_proba(X.assign(year=2034)), distiller.predict_proba(X)
     )
+
+
+@pytest.mark.parametrize(
+    "make", [np.asarray, np.float32, pd.DataFrame, sparse.csr_matrix, "mixed"]
+)
+@pytest.mark.parametrize("far", [np.inf, -np.inf, np.nan])
+def test_column_without_spread_at_fit_may_become_infinite(make, far):
+    X = np.column_stack([VALUES, np.full(N, 5.0)])
+    X_new = np.column_stack([VALUES, np.full(N, far)])
+    if make == "mixed":
+        X, X_new = (pd.DataFrame(rows).assign(word=WORDS) for rows in (X, X_new))
+        X.columns = X_new.columns = list("abcd")
+        make = pd.DataFrame
+    assert_array_equal(encode(make(X), make(X_new)), encode(make(X), make(X)))
+
+
+def test_infinity_is_as_good_as_the_one_value_that_fit_knew():
+    X = np.column_stack([VALUES, np.where(FLAG, 5.0, np.nan)])
+    far = np.column_stack([VALUES, np.where(FLAG, np.inf, np.nan)])
+    assert_array_equal(encode(X, far), encode(X, X))
 
 
 # --- Scale ----------------------------------------------------------------------------
@@ -582,6 +674,26 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
             "must hold numbers, as it did when the student was fitted, got 'far'",
             "turn it into a number, or into a missing value",
         ),
+        "no rows": (
+            lambda w: fit_encoder(VALUES).transform(VALUES[:0]),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 2))",
+            "while a minimum of 1 is required",
+        ),
+        "no rows of a mixed frame": (
+            lambda w: fit_encoder(pd.DataFrame({"word": WORDS})).transform(
+                pd.DataFrame({"word": WORDS[:0]})
+            ),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 1))",
+            "while a minimum of 1 is required",
+        ),
+        "no rows at fit": (
+            lambda w: _table.TableEncoder().fit(VALUES[:0]),
+            ValueError,
+            "Found array with 0 sample(s) (shape=(0, 2))",
+            "while a minimum of 1 is required",
+        ),
         "infinity": (
             lambda w: fit_encoder(VALUES).transform(np.full((1, 2), np.inf)),
             ValueError,
@@ -616,6 +728,46 @@ test_what_is_not_as_it_was_at_fit_is_an_error = check_errors(
         ),
     }
 )
+
+
+@pytest.mark.parametrize("bound", [-1, 0, "x", np.nan])
+def test_bound_that_is_no_positive_number_is_an_error(bound):
+    with pytest.raises(ValueError, match=r"The 'bound' parameter .* or None\. Got"):
+        _table.TableEncoder(bound=bound).fit(VALUES)
+
+
+@pytest.mark.parametrize("bound", [None, 3, np.float32(0.5)])
+def test_bound_is_a_positive_number_or_none(bound):
+    far = abs(_table.TableEncoder(bound=bound).fit(VALUES).transform(1e6 * VALUES))
+    assert far.max() > 1e5 if bound is None else far.max() <= bound
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_student_needs_a_row_to_predict(make):
+    y = FLAG.astype(int)
+    distiller = distill(make(VALUES), y, student=quick_student(make(VALUES), 1))
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        distiller.predict(make(VALUES)[:0])
+
+
+# --- Wide tables ----------------------------------------------------------------------
+
+
+def test_plain_numbers_of_a_wide_table_are_read_at_once(monkeypatch):
+    numbers = np.random.RandomState(0).randn(N, 60)
+    X = pd.DataFrame(numbers).rename(columns=str).assign(flag=FLAG, word=WORDS)
+    X = X.astype({"0": np.float32, "1": int})
+    encoder, alone = fit_encoder(X), []
+    read = _table._column
+    monkeypatch.setattr(
+        _table, "_column", lambda X, i: (alone.append(X.columns[i]), read(X, i))[1]
+    )
+    encoded = encoder.transform(X)
+    assert alone == ["word"]  # a Series for each took most of the time for a row
+    as_objects = encoder.transform(X.astype(object))
+    assert_array_equal(encoded, as_objects)
+    monkeypatch.setattr(_table, "FIT_VALUES", 7 * N)
+    assert_array_equal(encoder.transform(X), encoded)
 
 
 # --- An estimator like any other ------------------------------------------------------
