@@ -51,7 +51,7 @@ def name_teachers(teachers):
         )
     if not len(teachers):
         raise ValueError("`teachers` is empty: pass at least one classifier.")
-    pairs = [t if _is_pair(t) else (type(t).__name__.lower(), t) for t in teachers]
+    pairs = [t if _is_pair(t) else (_name_of(t), t) for t in teachers]
     given = {name for (name, _), t in zip(pairs, teachers, strict=True) if _is_pair(t)}
     total, seen = Counter(name for name, _ in pairs), Counter()
     named = {}
@@ -193,6 +193,11 @@ def _check_is_fitted(name, teacher):
     except (AttributeError, TypeError):
         # not a scikit-learn estimator; it is taken at its `classes_`
         read_classes(name, teacher)
+
+
+def _name_of(teacher):
+    kind = teacher if isinstance(teacher, type) else type(teacher)
+    return kind.__name__.lower()
 
 
 def _is_pair(teacher):

@@ -418,3 +418,8 @@ test_what_is_no_teacher_is_an_error = check_errors(
         ),
     }
 )
+
+
+def test_class_in_the_place_of_a_teacher_is_called_by_its_name():
+    with pytest.raises(TypeError, match=r"'gaussiannb' must be .* pass an instance"):
+        name_teachers([GaussianNB])
