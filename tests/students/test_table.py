@@ -94,7 +94,7 @@ def test_frame_is_read_after_tables_of_other_libraries(mixed, library):
 
 
 def convert_to(X, library):
-    module = pytest.importorskip(library)
+    module = pytest.importorskip(library, exc_type=ImportError)
     if library == "pyarrow":
         return module.Table.from_pandas(X, preserve_index=False)
     return module.from_pandas(X.astype({"word": object}))
@@ -629,7 +629,7 @@ ARROW = {
 
 @pytest.mark.parametrize("kind", ARROW)
 def test_arrow_types_of_pandas_are_read_like_others(kind):
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", exc_type=ImportError)
     values = pd.Series(list(ARROW[kind]), dtype=f"{kind}[pyarrow]")
     X = pd.DataFrame({"a": values, "b": VALUES[:, 0]})
     if kind.startswith(("date", "time", "dur")):
@@ -643,6 +643,7 @@ def test_arrow_types_of_pandas_are_read_like_others(kind):
 
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_dates_of_other_libraries_are_refused(library):
+    pytest.importorskip("pyarrow", exc_type=ImportError)  # polars asks it for dates
     X = convert_to(pd.DataFrame({"day": [DAY] * N, "word": WORDS}), library)
     with pytest.raises(ValueError, match=r"dates or durations, got \['day'\]: turn"):
         default_student(X)
