@@ -61,7 +61,7 @@ PREDICT_ROWS = 2**14  # rows of one forward pass at prediction, at most
 PREDICT_VALUES = 2**24  # values of them: 64 MB
 BORROWED = (  # attributes of the net that a training sets
     "predict_nonlinearity", "train_split", "iterator_train", "iterator_valid",
-    VALID_ACC, "run_single_epoch", "get_dataset", "classes_inferred_",
+    "run_single_epoch", "get_dataset", "classes_inferred_",
 )  # fmt: skip
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -119,7 +119,7 @@ def update_student(student, train, *, loss, seed, epochs):
             _train(net, train, None, loss, epochs, student, 1)
         return _shorten_history(net)
     except BaseException:
-        del net.history[n_before:]  # which the caller will not hear of
+        del net.history[n_before:]  # not whole, or the caller will not hear of it
         raise
 
 
@@ -241,7 +241,6 @@ def _borrowed(net, criterion):
     """Lend the net to a training with this criterion, and get it back as it was."""
     before = {name: vars(net)[name] for name in BORROWED if name in vars(net)}
     own = {"criterion_": net.criterion_ if net.initialized_ else own_criterion(net)}
-    n_before = len(net.history) if net.initialized_ else 0
     if not callable(net.predict_nonlinearity):
         net.predict_nonlinearity = criterion.form.proba  # for callbacks that predict
     net.train_split = None
@@ -249,10 +248,6 @@ def _borrowed(net, criterion):
         if net.initialized_:
             _own_parameters(net, criterion.loss)
         yield own
-    except BaseException:
-        if net.initialized_:
-            del net.history[n_before:]  # an epoch that is not whole
-        raise
     finally:
         for name in BORROWED:
             vars(net).pop(name, None)

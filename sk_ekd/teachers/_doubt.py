@@ -37,9 +37,10 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
     }
     suspects = fitted if teachers else accuracy  # who made given predictions?
     perfect = {name: hits for name, hits in suspects.items() if hits > ALL_BUT_PERFECT}
-    all_fitted = len(fitted) == len(accuracy)
-    if all_fitted and record.pool_accuracy > ALL_BUT_PERFECT:
-        perfect["their ensemble"] = record.pool_accuracy
+    ensemble = {}
+    if len(fitted) == len(accuracy) and record.pool_accuracy > ALL_BUT_PERFECT:
+        ensemble = {"their ensemble": record.pool_accuracy}
+    perfect |= ensemble
     if perfect and calibrated:
         return (
             "The pool was fitted on labeled rows on which these teachers are all "
@@ -55,9 +56,7 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
         name: hits
         for name, hits in fitted.items()
         if hits > ALL_BUT_PERFECT and name in heavy
-    }
-    if all_fitted and record.pool_accuracy > ALL_BUT_PERFECT:
-        perfect["their ensemble"] = record.pool_accuracy
+    } | ensemble
     if not perfect:
         return None
     return (
