@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from autogluon.tabular import TabularPredictor
 
-from benchmarks import quality
+from benchmarks import quality, sets
 from benchmarks.harness import main
 
 TEACHERS = ["GBM", "CAT", "RF", "XT", "KNN", "LR", "NN_TORCH"]
@@ -37,13 +37,17 @@ class Predictor:
         proba = self.predictor.predict_proba(as_frame(X), model=self.model)
         return proba[sorted(proba)].to_numpy()
 
+    def predict(self, X):
+        """Predict codes."""
+        return self.predictor.predict(as_frame(X), model=self.model).to_numpy()
+
     def __reduce__(self):
         raise TypeError("AutoGluon's models are files: a pickle has none of them.")
 
 
 def as_frame(X, y=None):
     """Return a DataFrame as AutoGluon reads it."""
-    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])])
+    frame = pd.DataFrame(X).set_axis([f"x{i}" for i in range(X.shape[1])], axis=1)
     return frame if y is None else frame.assign(label=y)
 
 
@@ -51,7 +55,7 @@ def fit_ensemble(unit):
     """Let AutoGluon fit its ensemble to the labeled rows, once a unit."""
     if hasattr(unit, "predictor"):
         return unit.predictor
-    X, y = unit.rows.X[unit.labeled], unit.rows.y[unit.labeled]
+    X, y = unit.known
     predictor = TabularPredictor(
         "label", path=tempfile.mkdtemp(dir=FOLDER.name), verbosity=0
     )
@@ -67,7 +71,7 @@ def distill(unit):
     predictor = fit_ensemble(unit)
     unlabeled = np.flatnonzero(unit.rows.y < 0)
     (name, *_) = predictor.distill(
-        augmentation_data=as_frame(unit.rows.X[unlabeled]),
+        augmentation_data=as_frame(sets.take(unit.rows.X, unlabeled)),
         hyperparameters={"NN_TORCH": {}}, time_limit=SECONDS, verbosity=0,
     )  # fmt: skip
     return Predictor(predictor, name)

@@ -45,11 +45,11 @@ class Settings:
 
     data_dir: str | None = None
     cache: str | None = None  # a folder for the teachers' predictions
-    steps: int = 2000  # of the optimizer, for every student
-    trees: int = 200
+    effort: float = 1.0  # share of a student's training
+    trees: int = 100  # of a teacher
 
 
-QUICK = {"steps": 200, "trees": 50}
+QUICK = {"effort": 0.1, "trees": 30}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
-"""Compare ways to learn one small network from few labels and many unlabeled rows.
+"""Compare what ships with what else one could do with a table and an ensemble.
 
-The experiment, for each set, label budget and seed, is that of units.py. Every method
-trains the built-in student for the same number of steps, on the same encoded rows, from
-the same predictions of the teachers, by the same seed.
+The experiment, for each set, share of labels and seed, is that of units.py. The student
+is the library's default, raw tables in, labels out; its variants differ in what their
+line in METHODS says. All learn from the same predictions of the teachers, by the same
+seed. "In sample" are predictions of teachers for the rows that they were fitted on, as
+with ``cv="prefit"`` on the same rows.
 
 ``python -m benchmarks.quality DATA --cache DIR`` runs what the results lack,
 ``--report`` makes the tables and figures of quality_report.py. To add a method, add a
@@ -12,10 +14,12 @@ line to METHODS: the next run computes it for the old units too.
 from functools import partial
 
 import numpy as np
-from sklearn.semi_supervised import SelfTrainingClassifier
+from scipy.stats import loguniform, randint
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
 
 from benchmarks import quality_report
-from benchmarks.harness import Benchmark, Settings, main, rounded
+from benchmarks.harness import Benchmark, main, rounded
 from benchmarks.units import (
     COSTS,
     KEYS,
@@ -23,21 +27,20 @@ from benchmarks.units import (
     Ensemble,
     LabelsOnly,
     Unit,
-    make_net,
-    make_teachers,
+    make_lightgbm,
+    make_student,
     measure_costs,
     measure_proba,
+    on_table,
 )
-from sk_ekd import EnsembleDistiller, UnifiedWeighting
-from sk_ekd.weighting import disagreement
+from sk_ekd import EnsembleDistiller
 
-# --- The methods: a unit -> a fitted classifier ---------------------------------------
+# --- Without a teacher: a unit -> a fitted classifier ---------------------------------
 
 
 def fit_labels_only(unit):
-    """Train on the labeled rows."""
-    X, y = unit.rows.X[unit.labeled], unit.rows.y[unit.labeled]
-    return labels_only(unit).fit(X, y).distiller_
+    """Train the student on the labeled rows."""
+    return labels_only(unit).fit(*unit.known).distiller_
 
 
 def fit_pseudo_labels(unit):
@@ -47,118 +50,84 @@ def fit_pseudo_labels(unit):
     return labels_only(unit).fit(unit.rows.X, y).distiller_
 
 
-def fit_self_training(unit):
-    """Take the student's own class where it is sure; at most three rounds of it."""
-    model = SelfTrainingClassifier(labels_only(unit), threshold=0.75, max_iter=3)
-    return model.fit(unit.rows.X, unit.rows.y).estimator_.distiller_
-
-
 def labels_only(unit):
     """Return the student that learns from labels."""
-    return LabelsOnly(unit.settings.steps, random_state=unit.seed)
+    return LabelsOnly(partial(make_student, settings=unit.settings), unit.seed)
 
 
-def distill(
-    unit, *, rows="all", teachers="all", asked="out_of_fold", pooling="mean", **params
-):
-    """Train the student on the teachers' predictions, by the library."""
-    proba = getattr(unit.predictions, asked)
-    if teachers == "best":
-        proba = proba[:, [unit.best_teacher()]]
-    index = unit.labeled if rows == "labeled" else np.arange(len(unit.rows.y))
-    X, y, proba = unit.rows.X[index], unit.rows.y[index], proba[index]
-    net = make_net(X, unit.settings.steps)
-    model = EnsembleDistiller(
-        None, net, pooling=pooling, classes=unit.classes, random_state=unit.seed,
-        **params,
+def fit_logistic(unit):
+    """Choose one of three logistic regressions by log-loss, in three folds."""
+    grid = {"C": [0.01, 0.1, 1.0]}
+    search = GridSearchCV(LogisticRegression(max_iter=200), grid, **by_log_loss(unit))
+    return on_table(unit.rows.X, search).fit(*unit.known)
+
+
+def fit_lightgbm(unit):
+    """Choose one of eight random LightGBMs by log-loss, in three folds."""
+    space = {
+        "n_estimators": randint(50, 300), "learning_rate": loguniform(0.02, 0.2),
+        "num_leaves": randint(4, 64), "min_child_samples": randint(2, 50),
+        "colsample_bytree": [0.3, 0.5, 0.8, 1.0], "reg_lambda": loguniform(0.01, 100),
+    }  # fmt: skip
+    search = RandomizedSearchCV(
+        make_lightgbm(unit.seed), space, n_iter=8, random_state=unit.seed,
+        **by_log_loss(unit),
     )  # fmt: skip
-    return model.fit(X, y, teacher_proba=proba)
+    return on_table(unit.rows.X, search).fit(*unit.known)
 
 
-def agreement(proba):
-    """Weigh a row by how much the teachers agree: 1 - divergence / its maximum."""
-    return 1 - disagreement(proba) / np.log(min(proba.shape[1:]))
+def by_log_loss(unit):
+    """Return how a search scores."""
+    folds = StratifiedKFold(3, shuffle=True, random_state=unit.seed)
+    return {"scoring": "neg_log_loss", "cv": folds}
 
 
-def root(proba):
-    """Weigh a row by the square root of the disagreement."""
-    return np.sqrt(disagreement(proba))
+# --- Ensembles ------------------------------------------------------------------------
 
 
-def clipped(proba):
-    """Weigh a row by its disagreement, at most 0.1 nats."""
-    return np.minimum(disagreement(proba), 0.1)
+def fit_mean(unit):
+    """Average the teachers."""
+    return Ensemble(unit.teachers, unit.classes)
 
 
-def one_plus(proba):
-    """Weigh a row by one and its disagreement."""
-    return 1 + disagreement(proba)
-
-
-def weigh(**weights):
-    """Return a distilling method with these of the three weights, the others even."""
-    even = dict.fromkeys(("teacher", "labeled", "unlabeled"), "uniform")
-    return partial(distill, weighting=UnifiedWeighting(**{**even, **weights}))
-
-
-def calibrate(**params):
-    """Return a distilling method with the calibrated pool."""
-    return partial(distill, pooling="calibrated", **params)
-
-
-def fit_calibrated_ensemble(unit):
-    """Pool the fitted teachers, the pool fitted out of fold."""
+def fit_pool(unit):
+    """Pool the teachers, the pool fitted out of fold."""
     return Ensemble(unit.teachers, unit.classes, unit.pool.predict_proba)
 
 
-A = {"teacher": "correctness"}
-B = {"labeled": "correctness"}
-C = {"unlabeled": "disagreement"}
-EVEN = {"teacher": "uniform", "labeled": "uniform"}
-ONLY_C = UnifiedWeighting(**EVEN)
+def choose_teacher(unit):
+    """Take the teacher with the least log-loss out of fold."""
+    return list(unit.teachers.values())[unit.best_teacher()]
+
+
+# --- Students of teachers -------------------------------------------------------------
+
+
+def distill(unit, *, in_sample=False, **params):
+    """Distill by the library, its default unless told otherwise."""
+    proba = unit.predictions.in_sample if in_sample else unit.predictions.out_of_fold
+    model = EnsembleDistiller(
+        None, make_student(unit.rows.X, unit.settings),
+        cv="prefit" if in_sample else 5, classes=unit.classes, random_state=unit.seed,
+    ).set_params(**params)  # fmt: skip
+    return model.fit(unit.rows.X, unit.rows.y, teacher_proba=proba)
+
+
 METHODS = {
-    "ensemble": lambda unit: Ensemble(unit.teachers, unit.classes),
-    "best_teacher": lambda unit: list(unit.teachers.values())[unit.best_teacher()],
-    **{
-        f"teacher_{name}": lambda unit, name=name: unit.teachers[name]
-        for name in make_teachers(Settings(), 0)
-    },
+    "ensemble": fit_mean,
+    "pool": fit_pool,
+    "best_teacher": choose_teacher,
+    "logistic": fit_logistic,
+    "lightgbm": fit_lightgbm,
     "labels_only": fit_labels_only,
     "pseudo_labels": fit_pseudo_labels,
-    "self_training": fit_self_training,
-    "best_distilled": partial(distill, weighting="uniform", teachers="best"),
-    "mean_labeled": partial(distill, weighting="uniform", rows="labeled"),
-    "mean": partial(distill, weighting="uniform"),
+    "default": distill,
+    "default_in_sample": partial(distill, in_sample=True),
+    "mean": partial(distill, pooling="mean"),
+    "uniform": partial(distill, weighting="uniform"),
     "unified": partial(distill, weighting="unified"),
-    "only_a": weigh(**A),
-    "only_b": weigh(**B),
-    "only_c": weigh(**C),
-    "without_a": weigh(**B, **C),
-    "without_b": weigh(**A, **C),
-    "without_c": weigh(**A, **B),
-    "agreement": weigh(**A, **B, unlabeled=agreement),
-    "mean_in_sample": partial(distill, weighting="uniform", asked="in_sample"),
-    "unified_in_sample": partial(distill, weighting="unified", asked="in_sample"),
-    "unified_alpha_0.1": partial(distill, weighting="unified", alpha=0.1),
-    "unified_alpha_0.9": partial(distill, weighting="unified", alpha=0.9),
-    "unified_alpha_1": partial(distill, weighting="unified", alpha=1.0),
-    "unified_temperature_2": partial(distill, weighting="unified", temperature=2.0),
-    "unified_temperature_4": partial(distill, weighting="unified", temperature=4.0),
-    "ensemble_calibrated": fit_calibrated_ensemble,
-    "calibrated": calibrate(weighting="uniform"),
-    "calibrated_correctness": calibrate(weighting="correctness"),
-    "calibrated_unified": calibrate(weighting="unified"),
-    "calibrated_c": calibrate(weighting=ONLY_C),
-    "calibrated_in_sample": calibrate(weighting="uniform", asked="in_sample"),
-    "calibrated_alpha_0.9": calibrate(weighting="uniform", alpha=0.9),
-    "calibrated_alpha_1": calibrate(weighting="uniform", alpha=1.0),
-    "calibrated_sqrt_c": calibrate(weighting=UnifiedWeighting(**EVEN, unlabeled=root)),
-    "calibrated_clipped_c": calibrate(
-        weighting=UnifiedWeighting(**EVEN, unlabeled=clipped)
-    ),
-    "calibrated_one_plus_c": calibrate(
-        weighting=UnifiedWeighting(**EVEN, unlabeled=one_plus)
-    ),
+    "alpha_0.5": partial(distill, alpha=0.5),
+    "alpha_1": partial(distill, alpha=1.0),
 }
 
 
@@ -181,6 +150,7 @@ BENCHMARK = Benchmark(
     unit=Unit,
     measure=measure,
     report=quality_report.write,
+    budgets=(0.025, 0.1, 1.0),
 )
 
 if __name__ == "__main__":

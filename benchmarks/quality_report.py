@@ -8,75 +8,47 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import figures, sets
-from benchmarks.harness import compare, pair, show_differences, signed_rank_p
+from benchmarks.harness import (
+    bootstrap_interval,
+    compare,
+    pair,
+    show_differences,
+    signed_rank_p,
+)
 
 TIE = 0.001  # a smaller difference of a set's means is a tie
 LEAST_GAIN = 0.005  # of the ensemble over labels only, to speak of a share of it
 
 # what is asked, and the method that differs in this one thing
 COMPARISONS = {
-    "distilling": [
-        ("mean", "labels_only"),
-        ("mean", "self_training"),
-        ("mean", "pseudo_labels"),
-        ("mean", "best_distilled"),
-        ("mean", "mean_labeled"),
-        ("mean", "ensemble"),
-        ("mean", "best_teacher"),
+    "what ships": [
+        ("default", "ensemble"),
+        ("default", "pool"),
+        ("default", "best_teacher"),
+        ("default", "lightgbm"),
+        ("default", "logistic"),
+        ("default", "labels_only"),
+        ("default", "pseudo_labels"),
+        ("default", "mean"),
+        ("pool", "ensemble"),
+        ("pool", "lightgbm"),
+        ("default_in_sample", "default"),
+        ("default_in_sample", "labels_only"),
     ],
-    "the three weights": [
-        ("unified", "mean"),
-        ("only_a", "mean"),
-        ("only_b", "mean"),
-        ("only_c", "mean"),
-        ("without_c", "mean"),
-        ("without_a", "unified"),
-        ("without_b", "unified"),
-        ("without_c", "unified"),
-        ("agreement", "unified"),
-    ],
-    "honest answers": [
-        ("mean_in_sample", "mean"),
-        ("unified_in_sample", "unified"),
-        ("calibrated_in_sample", "calibrated"),
-    ],
-    "the calibrated pool": [
-        ("ensemble_calibrated", "ensemble"),
-        ("calibrated", "mean"),
-        ("calibrated", "ensemble"),
-        ("calibrated", "best_teacher"),
-        ("calibrated", "labels_only"),
-        ("calibrated", "pseudo_labels"),
-        ("calibrated_c", "calibrated"),
-        ("calibrated_sqrt_c", "calibrated"),
-        ("calibrated_clipped_c", "calibrated"),
-        ("calibrated_one_plus_c", "calibrated"),
-        ("calibrated_unified", "calibrated"),
-        ("calibrated_correctness", "calibrated"),
-        ("calibrated_correctness", "calibrated_unified"),
-        ("calibrated_alpha_0.9", "calibrated"),
-        ("calibrated_alpha_1", "calibrated"),
-    ],
+    "the weights": [("uniform", "default"), ("unified", "default")],
+    "alpha": [("alpha_0.5", "default"), ("alpha_1", "default")],
     "other distillers": [
-        ("calibrated_correctness", "autogluon_distilled"),
+        ("default", "autogluon_distilled"),
         ("ensemble", "autogluon"),
-        ("mean", "tabtune_distilled"),
-        ("calibrated_correctness", "tabtune_distilled"),
-    ],
-    "alpha (0.5) and temperature (1)": [
-        ("unified_alpha_0.1", "unified"),
-        ("unified_alpha_0.9", "unified"),
-        ("unified_alpha_1", "unified"),
-        ("unified_temperature_2", "unified"),
-        ("unified_temperature_4", "unified"),
+        ("default", "tabtune_distilled"),
     ],
 }
-STUDENTS = "mean", "calibrated", "calibrated_correctness"  # held against the goals
 RANKED = [
-    "ensemble", "ensemble_calibrated", "best_teacher", "labels_only", "self_training",
-    "pseudo_labels", "best_distilled", "mean_labeled", "mean", "unified", "calibrated",
-    "calibrated_correctness",
+    "ensemble", "pool", "best_teacher", "logistic", "lightgbm", "labels_only",
+    "pseudo_labels", "mean", "default",
 ]  # fmt: skip
+RIVALS = "labels_only", "pseudo_labels", "mean"  # of the student, one by one
+STUDENT = "default"  # held against the goals
 
 
 # --- Tables ---------------------------------------------------------------------------
@@ -146,65 +118,58 @@ def by_set(table):
 
 # --- Goals ----------------------------------------------------------------------------
 
-RIVALS = [
-    "labels_only", "pseudo_labels", "mean", "autogluon_distilled", "tabtune_distilled",
-]  # fmt: skip
+
+def reported(table):
+    """Return the results of the sets that nothing was chosen on, all without any."""
+    others = table[~table["set"].isin(sets.CHOSEN_ON)]
+    return others if len(others) else table
 
 
-def goals(table, student):
-    """Say how far a student reached the goals, at one budget -> dict of str to str.
+def goals(table):
+    """Say how far the student reached the goals, at one budget -> dict of str to str.
 
-    On the sets that the student was not chosen on; the seeds of a set are averaged
-    first.
+    The seeds of a set are averaged first.
     """
-    table = table[~table["set"].isin(sets.CHOSEN_ON)]
     by_set = table.groupby(["method", "set"]).mean(numeric_only=True)
-    found = {}
-    for measure in ("accuracy", "roc_auc"):
-        name = f"{measure}, share of the ensemble's (%)"
-        found[name] = retained(by_set[measure], student)
-    found["recovered gain, median set (%)"] = recovered(by_set["accuracy"], student)
+    loss = by_set["log_loss"].unstack("method")  # (s, m)
+    auc = by_set["roc_auc"].unstack("method")
+    found = {
+        "accuracy over the plain mean (points)": lead(table, STUDENT, "ensemble"),
+        "log-loss against the pool's (%)": f"{100 * (mean_ratio(loss) - 1):+.1f}",
+        "ROC AUC, share of the pool's (%)": f"{100 * mean_ratio(auc):.2f}",
+        "log-loss below the tuned LightGBM's": ahead(loss, "lightgbm"),
+    }
     for rival in RIVALS:
-        if rival != student and rival in set(table["method"]):
-            name = f"accuracy over {rival} (points)"
-            found[name] = lead(table, student, rival)
+        found[f"accuracy over {rival} (points)"] = lead(table, STUDENT, rival)
+    if "default_in_sample" in loss:
+        name = "accuracy in sample over labels_only (points)"
+        found[name] = lead(table, "default_in_sample", "labels_only")
     for cost, word in (("us_per_row", "faster"), ("bytes", "smaller")):
+        ratio = by_set[cost]["ensemble"] / by_set[cost][STUDENT]
         name = f"times {word} than the ensemble, median set"
-        found[name] = saved(by_set[cost], student)
+        found[name] = f"{ratio.median():.0f} ({ratio.min():.0f} to {ratio.max():.0f})"
     return found
 
 
-def retained(by_set, student):
-    """Say which share of the ensemble's measure the student has."""
-    ours, ensemble = by_set[student], by_set["ensemble"]
-    return (
-        f"{100 * ours.mean() / ensemble.mean():.2f}, "
-        f"{(ours > ensemble).sum()} of {len(ours)} sets ahead"
-    )
+def mean_ratio(by_set):
+    """Return the student's mean over sets as a share of the pool's."""
+    return by_set[STUDENT].mean() / by_set["pool"].mean()
 
 
-def recovered(by_set, student):
-    """Say which share of the ensemble's gain over labels only the student has."""
-    floor = by_set["labels_only"]
-    gain = by_set["ensemble"] - floor
-    gain = gain[gain > LEAST_GAIN]  # elsewhere there is nothing to recover
-    share = ((by_set[student] - floor) / gain).loc[gain.index]
-    return f"{100 * share.median():.0f}, of {len(gain)} sets with a gain"
+def ahead(loss, rival):
+    """Say on how many sets the student has the lower loss."""
+    return f"{(loss[STUDENT] < loss[rival]).sum()} of {len(loss)} sets"
 
 
 def lead(table, student, rival):
     """Say how far the student is ahead of a rival."""
-    difference = pair(table, student, rival, "accuracy").mean(axis=1)
+    difference = pair(table, student, rival, "accuracy")
+    low, high = bootstrap_interval(difference.to_numpy())
+    means = difference.mean(axis=1)
     return (
-        f"{100 * difference.mean():+.2f}, p={signed_rank_p(difference):.3f}, "
-        f"{(difference > 0).sum()} of {len(difference)} sets ahead"
+        f"{100 * means.mean():+.2f} [{100 * low:+.2f}, {100 * high:+.2f}], "
+        f"p={signed_rank_p(means):.3f}, ahead on {(means > 0).sum()} of {len(means)}"
     )
-
-
-def saved(by_set, student):
-    """Say how many times the cost of the student the ensemble has."""
-    ratio = by_set["ensemble"] / by_set[student]
-    return f"{ratio.median():.0f} ({ratio.min():.0f} to {ratio.max():.0f})"
 
 
 # --- The report -----------------------------------------------------------------------
@@ -218,16 +183,19 @@ MEASURED = {  # measure: scale, unit, digits, where a logarithmic axis begins
 
 
 def write(table, path):
-    """Write a Markdown file and its figures beside the results -> its path."""
+    """Write a Markdown file and its figures beside the results -> its path.
+
+    On the sets that nothing was chosen on, unless there are only others.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     path.parent.mkdir(parents=True, exist_ok=True)
+    table = reported(table)
     budgets = dict(list(table.groupby("budget")))
-    lines = ["# Quality", "", describe(table), ""]
+    lines = ["# Quality", "", describe(table), *write_goals(budgets)]
     for measure in MEASURED:
         lines += write_comparisons(budgets, measure, path)
-    lines += write_goals(budgets)
     for budget, rows in budgets.items():
         figure = path.with_name(f"{path.stem}_{budget}")
         lines += write_budget(rows, f"{budget:.1%} labeled", figure)
@@ -255,19 +223,17 @@ def write_comparisons(budgets, measure, path):
 
 
 def write_goals(budgets):
-    """Write how far the students reached the goals -> lines."""
+    """Write how far the student reached the goals -> lines."""
+    needed = {STUDENT, "ensemble", "pool", "lightgbm", *RIVALS}
     reached = {
-        f"{name}, {budget:.1%}": goals(rows, name)
-        for name in STUDENTS
+        f"{budget:.1%} labeled": goals(rows)
         for budget, rows in budgets.items()
-        if name in set(rows["method"])
+        if needed <= set(rows["method"])
     }
     if not reached:
         return []
     shown = pd.DataFrame(reached).fillna("").to_markdown()
-    return [
-        "## Goals, on the sets that the student was not chosen on", "", shown, ""
-    ]  # fmt: skip
+    return ["", "## Goals", "", shown, ""]
 
 
 def of_common_units(table, methods):
@@ -292,7 +258,7 @@ def write_budget(table, title, figure):
     lines = [f"## {title}", "", show_summary(mean), ""]
     others = [name for name in everywhere.index if name not in methods]
     if others:
-        beside = ["ensemble", "labels_only", *STUDENTS, *others]
+        beside = ["ensemble", "labels_only", STUDENT, *others]
         lines += ["Where other distillers were run:", ""]
         lines += [show_summary(summarize(of_common_units(table, beside))), ""]
     path = figure.with_name(f"{figure.name}_costs.png")
@@ -312,7 +278,8 @@ def describe(table):
     seeds = table.groupby(["set", "budget"])["seed"].nunique()
     return (
         "Averages are of the seeds that all methods of a table have, differences of "
-        f"all that both have. {table['set'].nunique()} sets, "
+        f"all that both have. {table['set'].nunique()} sets "
+        f"({', '.join(sorted(table['set'].unique()))}), "
         f"{table['budget'].nunique()} label budgets, "
         f"{seeds.min()} to {seeds.max()} seeds, {table['method'].nunique()} methods, "
         f"{len(table):,} results. Difference: mean over sets [95 % bootstrap interval "

@@ -6,8 +6,8 @@ left out, and why, stands in this file:
 
 - classes beyond the 30 most frequent, and those with fewer than 20 training rows:
   five labeled rows of each are needed to fit teachers out of fold;
-- training rows beyond 10,000 and test rows beyond 5,000, a stratified draw, the same in
-  every call;
+- training rows beyond a limit, 10,000 unless told otherwise, and test rows beyond
+  5,000, a stratified draw, the same in every call;
 - test rows whose columns all equal those of a training row;
 - columns that are not known when a prediction is made, or that name a person.
 
@@ -88,7 +88,7 @@ def names(data_dir=None):
     return sorted({*found, *extra})
 
 
-def load(name, data_dir=None):
+def load(name, data_dir=None, max_rows=MAX_ROWS):
     """Read a set by its name -> Dataset."""
     if name in BUNDLED:
         X, y = BUNDLED[name](return_X_y=True)
@@ -99,7 +99,7 @@ def load(name, data_dir=None):
         parts = _read_frame(frame, name, "_target", None)
     else:
         parts = _read_folder(Path(data_dir) / name)
-    return Dataset(name, *_limit(*parts))
+    return Dataset(name, *_limit(*parts, max_rows))
 
 
 def split(data, seed):
@@ -110,7 +110,7 @@ def split(data, seed):
             X, y, test_size=TEST_SHARE, stratify=y, random_state=seed
         )
     new = ~_hash(X_test).isin(_hash(X)).to_numpy()
-    return X, y, _take(X_test, new), y_test[new]
+    return X, y, take(X_test, new), y_test[new]
 
 
 def encode(X, X_test):
@@ -195,18 +195,18 @@ def _read_frame(frame, name, target, split):
     X = frame.drop(columns=target).reset_index(drop=True)
     train, test = role.isin(TRAIN).to_numpy(), role.isin(TEST).to_numpy()
     if not test.any():
-        return _take(X, train), y[train], None, None
-    return _take(X, train), y[train], _take(X, test), y[test]
+        return take(X, train), y[train], None, None
+    return take(X, train), y[train], take(X, test), y[test]
 
 
 # --- Limit ----------------------------------------------------------------------------
 
 
-def _limit(X, y, X_test, y_test):
+def _limit(X, y, X_test, y_test, max_rows):
     """Drop rare classes, encode the labels, draw at most so many rows."""
     has_test = X_test is not None
     share = 1 if has_test else 1 - TEST_SHARE  # of the rows that will train
-    most = round(MAX_ROWS / share)
+    most = round(max_rows / share)
     classes = _frequent_classes(y, MIN_CLASS_ROWS / share, most)
     X, y = _draw(*_encode_labels(X, y, classes), most)
     if has_test:
@@ -225,7 +225,7 @@ def _frequent_classes(y, least, most):
 def _encode_labels(X, y, classes):
     """Return the rows of these classes, and codes."""
     codes = pd.Index(classes).get_indexer(y)
-    return _take(X, codes >= 0), codes[codes >= 0]
+    return take(X, codes >= 0), codes[codes >= 0]
 
 
 def _draw(X, y, most):
@@ -236,10 +236,11 @@ def _draw(X, y, most):
         np.arange(len(y)), train_size=most, stratify=y, random_state=0
     )
     drawn.sort()
-    return _take(X, drawn), y[drawn]
+    return take(X, drawn), y[drawn]
 
 
-def _take(X, rows):
+def take(X, rows):
+    """Return the rows at these positions."""
     return X.iloc[rows].reset_index(drop=True) if hasattr(X, "iloc") else X[rows]
 
 

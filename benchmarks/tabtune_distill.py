@@ -21,10 +21,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # there is nothing to fetch
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from tabtune.distillation import TabDistiller
 
 from benchmarks import quality
 from benchmarks.harness import main
+from benchmarks.units import on_table
 
 
 class AskedBefore:
@@ -48,7 +51,8 @@ def distill(unit):
     proba = unit.predictions.out_of_fold.mean(axis=1, dtype=np.float64)  # (n, c)
     y = np.where(y < 0, proba.argmax(axis=1), y)
     model = TabDistiller([AskedBefore(proba)], random_state=unit.seed)
-    return model.fit(pd.DataFrame(X), pd.Series(y))
+    model = make_pipeline(FunctionTransformer(pd.DataFrame), model)
+    return on_table(X, model).fit(X, pd.Series(y))
 
 
 METHODS = {"tabtune_distilled": distill}

@@ -5,7 +5,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from benchmarks import units
 
 
-def make_two_teachers(settings, seed):
+def make_two_teachers(X, settings, seed):
     return {"knn": KNeighborsClassifier(), "linear": LogisticRegression()}
 
 

@@ -18,37 +18,40 @@ def test_summary_states_retention_and_recovered_share():
     assert mean["recovered"].tolist() == pytest.approx([1, 0, 0.75])
 
 
-def test_goals_are_those_of_the_sets_that_the_student_was_not_chosen_on():
+def test_goals_are_those_of_the_sets_that_nothing_was_chosen_on():
+    better = [(0.8, 0.84), (0.5, 0.7), (0.0, 0.0)]
     table = results(
         ensemble=[(0.8, 0.8), (0.6, 0.6), (0.9, 0.9)],
+        pool=[(0.8, 0.8), (0.6, 0.6), (0.9, 0.9)],
+        lightgbm=[(0.8, 0.8), (0.7, 0.7), (0.9, 0.9)],
         labels_only=[(0.7, 0.7), (0.6, 0.6), (0.1, 0.1)],
-        mean=[(0.8, 0.84), (0.5, 0.7), (0.0, 0.0)],
+        pseudo_labels=better,
+        mean=better,
+        default=better,
     )
-    table["roc_auc"] = table["accuracy"]
-    table["bytes"] = table["method"].map({"ensemble": 900, "mean": 3})
+    table["roc_auc"], table["log_loss"] = table["accuracy"], 1 - table["accuracy"]
+    table["bytes"] = table["method"].map({"ensemble": 900}).fillna(3)
     table["us_per_row"] = 1.0
     table["set"] = table["set"].replace("set 2", "letter")
-    found = quality_report.goals(table, "mean")
-    assert found["accuracy, share of the ensemble's (%)"] == (
-        "101.43, 1 of 2 sets ahead"
-    )
-    assert found["recovered gain, median set (%)"] == "120, of 1 sets with a gain"
-    assert found["accuracy over labels_only (points)"].startswith("+6.00, p=")
+    found = quality_report.goals(quality_report.reported(table))
+    over = found["accuracy over labels_only (points)"]
+    assert over.startswith("+6.00 [")
+    assert over.endswith("ahead on 1 of 2")
+    assert found["ROC AUC, share of the pool's (%)"] == "101.43"
+    assert found["log-loss against the pool's (%)"] == "-3.3"
+    assert found["log-loss below the tuned LightGBM's"] == "1 of 2 sets"
     assert found["times smaller than the ensemble, median set"] == "300 (300 to 300)"
-    assert not any("pseudo" in goal for goal in found)
+    assert not any("in sample" in goal for goal in found)
+
+
+def test_all_sets_are_reported_where_there_are_no_others():
+    table = results(mean=[(0.9, 0.9)]).assign(set="letter")
+    assert quality_report.reported(table) is table
 
 
 def test_comparisons_name_methods_that_exist():
     others = {"autogluon", "autogluon_distilled", "tabtune_distilled"}
-    known = {*quality.METHODS, *others}
-    named = {
-        name
-        for pairs in quality_report.COMPARISONS.values()
-        for p in pairs
-        for name in p
-    }
-    assert (
-        named
-        | {*quality_report.RANKED, *quality_report.RIVALS, *quality_report.STUDENTS}
-        <= known
-    )
+    named = {*quality_report.RANKED, *quality_report.RIVALS, quality_report.STUDENT}
+    for pairs in quality_report.COMPARISONS.values():
+        named.update(name for pair in pairs for name in pair)
+    assert named <= {*quality.METHODS, *others}

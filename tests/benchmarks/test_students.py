@@ -23,7 +23,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two_units(few_teachers, cache):
     """Two units of a small set, with two teachers, their predictions in the cache."""
-    settings = Settings(cache=str(cache), steps=20)
+    settings = Settings(cache=str(cache), effort=0.01)
     two = [Unit("breast_cancer", 0.1, seed, settings) for seed in (0, 1)]
     assert all(unit.predictions for unit in two)
     return two
@@ -51,6 +51,13 @@ def test_the_whole_path_and_what_a_second_run_adds(two_units, tmp_path):
     text = students.report(table, path).read_text()
     assert "## Sets to choose on: breast_cancer" in text
     assert "| silu " in text
+
+
+@pytest.mark.parametrize("n_rows", [30, 64, 1000, 10_000])
+def test_every_student_takes_the_same_number_of_steps(n_rows):
+    net = students.make_net(np.zeros((n_rows, 2)), 2000)
+    steps = net.max_epochs * -(-n_rows // net.batch_size)
+    assert 2000 <= steps < 2000 * 1.1
 
 
 def test_a_failing_variant_is_reported_and_the_others_go_on(two_units):

@@ -3,6 +3,7 @@ import pytest
 
 from benchmarks import quality, units
 from benchmarks.harness import Settings
+from sk_ekd.students import default_student
 
 # for CalibratedClassifierCV(method="temperature")
 pytest.importorskip("sklearn", minversion="1.8")
@@ -16,11 +17,12 @@ def test_every_class_keeps_five_labels():
     assert (labeled != units.choose_labeled(y, 0.1, seed=1)).any()
 
 
-@pytest.mark.parametrize("n_rows", [30, 64, 1000, 10_000])
-def test_every_student_takes_the_same_number_of_steps(n_rows):
-    net = units.make_net(np.zeros((n_rows, 2)), 2000)
-    steps = net.max_epochs * -(-n_rows // net.batch_size)
-    assert 2000 <= steps < 2000 * 1.1
+def test_the_student_is_the_default_unless_the_run_is_quick():
+    X = np.zeros((1000, 2))
+    assert units.make_student(X, Settings()) is None
+    quick = units.make_student(X, Settings(effort=0.1))
+    epochs = default_student(X)["net"].max_epochs
+    assert quick["net"].max_epochs == pytest.approx(0.1 * epochs, abs=0.5)
 
 
 def test_measures_of_perfect_and_of_ignorant_predictions():
@@ -37,7 +39,7 @@ def test_measures_of_perfect_and_of_ignorant_predictions():
 
 
 def test_predictions_are_out_of_fold_for_labeled_rows_only(few_teachers):
-    unit = units.Unit("breast_cancer", 0.1, 0, Settings(steps=20))
+    unit = units.Unit("breast_cancer", 0.1, 0, Settings(effort=0.01))
     rows, predictions = unit.rows, unit.predictions
     assert (rows.y[unit.labeled] >= 0).all()
     unlabeled = rows.y < 0
