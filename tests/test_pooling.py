@@ -18,7 +18,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
-from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, _loss_and_gradient
+from sk_ekd._pooling import loss_and_gradient
+from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, StackedPool
 from sk_ekd.weighting import Rows, UnifiedWeighting
 from tests.worlds import make_net
 
@@ -54,8 +55,8 @@ def test_gradient_equals_finite_differences(n_classes):
     params = rng.randn(6)
 
     error = check_grad(
-        lambda p: _loss_and_gradient(p, *args)[0],
-        lambda p: _loss_and_gradient(p, *args)[1],
+        lambda p: loss_and_gradient(p, *args)[0],
+        lambda p: loss_and_gradient(p, *args)[1],
         params,
     )
     assert error < 1e-6
@@ -65,7 +66,7 @@ def test_loss_is_that_of_the_pool():
     proba, y = make_teachers(50)
     pool = CalibratedPool().fit(proba, y)
     params = np.log([pool.weight_, pool.temperature_]).ravel()
-    loss, _ = _loss_and_gradient(
+    loss, _ = loss_and_gradient(
         params, list(np.log(proba.swapaxes(0, 1))), y, np.ones(50), ridge=0
     )
     assert_allclose(loss, log_loss(pool.predict_proba(proba), y), rtol=1e-6)
@@ -85,8 +86,8 @@ def test_gradient_with_rows_that_some_do_not_predict_equals_finite_differences()
     rng = np.random.RandomState(1)
     args = list(np.log(proba.swapaxes(0, 1))), y, rng.rand(50), 0.01, predicted
     error = check_grad(
-        lambda p: _loss_and_gradient(p, *args)[0],
-        lambda p: _loss_and_gradient(p, *args)[1],
+        lambda p: loss_and_gradient(p, *args)[0],
+        lambda p: loss_and_gradient(p, *args)[1],
         rng.randn(6),
     )
     assert error < 1e-6
@@ -101,7 +102,7 @@ def test_loss_is_that_of_the_pool_of_those_that_predict():
     params = np.log([pool.weight_, pool.temperature_]).ravel()
     log_proba = [np.log(np.maximum(p, 1e-7)) for p in proba[known].swapaxes(0, 1)]
     predicted = proba[known].any(axis=2).T
-    loss, _ = _loss_and_gradient(
+    loss, _ = loss_and_gradient(
         params, log_proba, y[known], np.ones(known.sum()), 0, predicted
     )
     found = pool.predict_proba(proba)
@@ -314,7 +315,8 @@ def test_pool_is_the_weighted_mean_of_what_transform_returns(pooling):
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_weights_sum_to_one_and_temperatures_are_positive(pooling):
     pool = clone(POOLINGS[pooling]).fit(*make_teachers())
-    assert pool.weight_.shape == pool.temperature_.shape == (3,)
+    n_more = pooling == "stacked"  # the stacker is the last
+    assert pool.weight_.shape == pool.temperature_.shape == (3 + n_more,)
     assert (pool.weight_ >= 0).all()
     assert_allclose(pool.weight_.sum(), 1)
     assert (pool.temperature_ > 0).all()
@@ -597,3 +599,17 @@ def test_later_chunks_have_the_pool_of_the_first(world):
     pool = distiller.pool_
     distiller.partial_fit(world.X[200:], np.full(200, -1))
     assert distiller.pool_ is pool
+
+
+@pytest.mark.parametrize("weighting", ["correctness", "unified", "uniform"])
+def test_stacker_is_one_more_teacher_of_the_targets_only(world, kept, weighting):
+    distiller = world.distill(pooling="stacked", weighting=weighting)
+    assert isinstance(distiller.pool_, StackedPool)
+    assert distiller.teacher_weight_.shape[1] == len(world.teachers)
+    assert len(distiller.teacher_accuracy_) == len(world.teachers)
+    half = distiller.row_weight_[world.y >= 0] / 2
+    assert_allclose(distiller.teacher_weight_.sum(axis=1), half, rtol=1e-5)
+    proba = ask_teachers(world.teachers, world.X)
+    if weighting == "uniform":
+        expected = distiller.pool_.predict_proba(proba)
+        assert_allclose(kept[0][1].mix, expected, atol=1e-6)

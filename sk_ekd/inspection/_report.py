@@ -113,8 +113,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     if min(coverage.values()) < 1:
         report["coverage"] = coverage
     if "pool" in predictions:
-        report.loc[names, "pool_weight"] = distiller.pool_.weight_
-        report.loc[names, "pool_temperature"] = distiller.pool_.temperature_
+        temperature = distiller.pool_.temperature_
+        report.loc[names, "pool_weight"] = distiller.pool_.weight_[: len(names)]
+        report.loc[names, "pool_temperature"] = temperature[: len(names)]
     return report
 
 
