@@ -1,4 +1,4 @@
-"""Read what a pool is fitted on, and the loss of the calibrated one."""
+"""What the pools compute and check: the loss of the calibrated one, means, input."""
 
 from numbers import Real
 
@@ -44,6 +44,32 @@ def loss_and_gradient(params, log_proba, y, row_weight, ridge, predicted=None):
 def log(proba):
     """Take the log; an exact zero counts as the resolution of float32."""
     return np.log(np.maximum(proba, SMALLEST, dtype=np.float64))
+
+
+def share_weight(weight, pool_weight):
+    """Multiply weights (n, t) by those of the pool (t,), each row's sum kept."""
+    total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
+    shared = weight * pool_weight
+    shared_total = shared.sum(axis=1, keepdims=True)
+    kept = weight.astype(np.float64)
+    np.divide(shared * total, shared_total, out=kept, where=shared_total > 0)
+    return kept
+
+
+def mean_of_predicted(proba, weight=None):
+    """Average the teachers that predict a row, by their weights (t,) -> (n, c).
+
+    Even over the classes where nobody predicts.
+    """
+    predicted = proba.any(axis=2)  # (n, t)
+    if weight is None:
+        mix, total = proba.sum(axis=1, dtype=np.float64), predicted.sum(axis=1)
+    else:
+        mix = np.einsum("ntc,t->nc", proba, weight)
+        total = np.where(predicted.all(axis=1), 1.0, predicted @ weight)
+    total = total[:, np.newaxis]
+    even = np.full(mix.shape, 1 / mix.shape[1])
+    return np.divide(mix, total, out=even, where=total > 0).astype(np.float32)
 
 
 def check_ridge(name, ridge):
@@ -125,3 +151,19 @@ def scale_weight(sample_weight, n_samples):
         )
     weight = weight / weight.max()  # the squares of tiny ones are zero
     return weight * weight.sum() / (weight @ weight)
+
+
+def read_teacher_weight(weight, n_teachers):
+    """Return the caller's weights of the teachers at a sum of one -> (t,)."""
+    weight = np.asarray(weight, dtype=np.float64)
+    if weight.shape != (n_teachers,):
+        raise ValueError(
+            f"`weight` of MeanPool must have one value for each of the {n_teachers} "
+            f"teachers, got an array of shape {weight.shape}."
+        )
+    if not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "The weights of the teachers must be finite, non-negative and not zero "
+            f"everywhere, got {weight.tolist()}."
+        )
+    return weight / weight.sum()

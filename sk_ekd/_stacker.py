@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from sklearn.utils import gen_batches
 
 LEAST = 1e-3  # what a smaller probability is read as
 BLOCK = 4096  # rows that are held in float64 at a time
@@ -25,7 +24,7 @@ class Stacker(NamedTuple):
     def predict_proba(self, proba):
         """Predict rows that all teachers predict, (n, t, c) -> (n, c), float32."""
         stacked = np.empty((len(proba), len(self.bias)), dtype=np.float32)
-        for rows in gen_batches(len(proba), BLOCK):
+        for rows in _blocks(len(proba)):
             log_proba = _log(proba[rows]).astype(np.float64)
             z = _pool(log_proba, self.power, self.bias)
             if self.map is not None:
@@ -50,16 +49,17 @@ def fit_stacker(proba, y, row_weight, *, ridge, map_ridge, with_map=True):
     of_known = log_proba[:, :, known]
     args = of_known, y, row_weight, ridge
     found = _descend(pool_loss, n_teachers + len(known), args)
-    power = 1 / n_teachers + found[:n_teachers]
+    away, bias_of_known = np.split(found, [n_teachers])
+    power = 1 / n_teachers + away
     bias = np.zeros(n_classes)
-    bias[known] = found[n_teachers:]
+    bias[known] = bias_of_known
     if not with_map:
         return Stacker(power, bias, None, 1.0)
 
     X = _center(log_proba)  # (n, t * c)
     scale = _root_mean_square(X, row_weight)
     X /= scale
-    base = _pool(of_known, power, bias[known])  # (n, k), k classes with a label
+    base = _pool(of_known, power, bias_of_known)  # (n, k), k classes with a label
     args = X, base, y, row_weight, map_ridge
     found = _descend(map_loss, X.shape[1] * len(known), args)
     map_ = np.zeros((X.shape[1], n_classes))
@@ -76,7 +76,7 @@ def pool_loss(params, log_proba, y, row_weight, ridge):
     n_teachers = log_proba.shape[1]
     away, bias = params[:n_teachers], params[n_teachers:]
     loss, gradient = ridge / 2 * params @ params, ridge * params
-    for rows in gen_batches(len(y), BLOCK):
+    for rows in _blocks(len(y)):
         block = log_proba[rows].astype(np.float64)
         z = _pool(block, 1 / n_teachers + away, bias)
         part, slope = _log_loss(z, y[rows], row_weight[rows])
@@ -93,12 +93,16 @@ def map_loss(params, X, base, y, row_weight, ridge):
     """
     map_ = params.reshape(X.shape[1], base.shape[1])
     loss, gradient = ridge / 2 * params @ params, ridge * map_
-    for rows in gen_batches(len(y), BLOCK):
+    for rows in _blocks(len(y)):
         block = X[rows].astype(np.float64)
         part, slope = _log_loss(base[rows] + block @ map_, y[rows], row_weight[rows])
         loss += part
         gradient += block.T @ slope
     return loss / row_weight.sum(), gradient.ravel() / row_weight.sum()
+
+
+def _blocks(n_samples):
+    return [slice(first, first + BLOCK) for first in range(0, n_samples, BLOCK)]
 
 
 def _descend(loss_and_gradient, n_params, args):

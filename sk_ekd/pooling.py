@@ -11,8 +11,11 @@ from ._pooling import (
     check_ridge,
     log,
     loss_and_gradient,
+    mean_of_predicted,
     read_labeled,
+    read_teacher_weight,
     scale_weight,
+    share_weight,
 )
 from ._stacker import fit_stacker
 
@@ -21,7 +24,8 @@ __all__ = ["POOLINGS", "CalibratedPool", "MeanPool", "StackedPool"]
 TEMPERATURES = 1 / 20, 20  # the lowest, the highest
 STARTS = 1.0, 4.0  # teachers that predict 0 and 1 only have no gradient at 1
 STACKER_WEIGHT = 0.5
-MOST_NUMBERS = 10_000  # of the stacker's map; beyond, there is none
+LEAST_ROWS = 100  # for a stacker: with fewer, it is worse than what it is added to
+MOST_NUMBERS = 50_000  # of the stacker's map: beyond, it takes too long
 
 
 class MeanPool(BaseEstimator):
@@ -71,7 +75,7 @@ class MeanPool(BaseEstimator):
         n_teachers = check_proba(proba).shape[1]
         self.weight_ = np.full(n_teachers, 1 / n_teachers)
         if self.weight is not None:
-            self.weight_ = _scale_weight(self.weight, n_teachers)
+            self.weight_ = read_teacher_weight(self.weight, n_teachers)
         self.temperature_ = np.ones(n_teachers)
         return self
 
@@ -105,7 +109,7 @@ class MeanPool(BaseEstimator):
             Rows sum to one.
         """
         proba = self.transform(proba)
-        return _mean(proba, None if self.weight is None else self.weight_)
+        return mean_of_predicted(proba, None if self.weight is None else self.weight_)
 
     def share(self, weight):
         """Multiply the weights of a weighting by the pool's, each row's sum kept.
@@ -121,7 +125,7 @@ class MeanPool(BaseEstimator):
             The same array, not a copy, where all teachers are alike.
         """
         check_is_fitted(self)
-        return weight if self.weight is None else _share(weight, self.weight_)
+        return weight if self.weight is None else share_weight(weight, self.weight_)
 
 
 class CalibratedPool(BaseEstimator):
@@ -264,7 +268,7 @@ class CalibratedPool(BaseEstimator):
         pool : ndarray of shape (n_samples, n_classes), dtype float32
             Rows sum to one.
         """
-        return _mean(self.transform(proba), self.weight_)
+        return mean_of_predicted(self.transform(proba), self.weight_)
 
     def share(self, weight):
         """Multiply the weights of a weighting by the pool's, each row's sum kept.
@@ -280,49 +284,76 @@ class CalibratedPool(BaseEstimator):
             As they are in rows where the products are all zero.
         """
         check_is_fitted(self)
-        return _share(weight, self.weight_)
+        return share_weight(weight, self.weight_)
 
 
 class StackedPool(BaseEstimator):
-    """The mean of the calibrated pool and a stacker, both fitted by log-loss.
+    """The mean of the calibrated pool and a stacker, each fitted by log-loss.
 
-    The :class:`CalibratedPool` is a mean of the teachers, so that it cannot know that
-    one of them takes some class for another. The stacker can. It is a logarithmic pool,
+    The :class:`CalibratedPool` has two numbers a teacher, so that it cannot know that
+    one of them takes the letter O for a Q. The stacker can: it is a logarithmic pool,
     and a linear map ``W`` of what all teachers say, ::
 
-        softmax(Σ_t (1/t + a_t) log p_t + b + X W)
+        softmax(Σ_t (1/t + a_t) log p_t  +  b  +  X W)
 
-    with one power a teacher, one bias a class, and in X (t·c columns) the
-    log-probabilities, each teacher's centered, at one common scale. First a and b are
-    fitted, then W, held near zero by ridges; without ``W`` they minimise ::
+    with one power for each teacher and one bias for each class; X holds the
+    log-probabilities, each teacher's centered, (n, t·c), at one scale. First a and b
+    are fitted without W, then W beside them, ::
 
         Σ_i -log stacker_i(y_i)  +  ridge / 2 · (Σ a² + Σ b²)
+        Σ_i -log stacker_i(y_i)  +  map_ridge / 2 · Σ W²
 
-    and then W minimises the same with ``map_ridge / 2 · Σ W²``. The stacker has one
-    half of the weight, as one more teacher, the last one.
-
-    It has no part in rows that some teacher does not predict: there, the calibrated
-    pool stands alone.
+    The stacker is one more teacher, the last one, and has half of the weight. It has no
+    part in a row that some teacher does not predict: the calibrated pool then stands
+    alone.
 
     Parameters
     ----------
     ridge : float, default=1.0
-        Pull of the calibrated pool towards the plain mean, and of the logarithmic pool
-        towards the geometric mean. It is held against the sum of the rows' losses.
+        Pull of the calibrated pool towards the plain mean, and of a and b towards the
+        geometric mean. It is held against the sum of the rows' losses.
     map_ridge : float, default=30.0
         Pull of W towards zero.
 
     Attributes
     ----------
     weight_ : ndarray of shape (n_teachers + 1,)
-        Of the teachers, together one half, and of the stacker, the other half. Without
-        a stacker, of shape (n_teachers,), and as in the calibrated pool.
+        Of the teachers, and of the stacker, which has one half. Without a stacker, of
+        shape (n_teachers,), as in the calibrated pool.
     temperature_ : ndarray of shape (n_teachers + 1,)
-        Those of the teachers in the calibrated pool, and 1 for the stacker.
+        Those of the teachers in the calibrated pool, and 1 of the stacker.
     calibrated_ : CalibratedPool
-        The one half.
-    stacker_ : Stacker or None
-        The other half, with its `power`, `bias` and `map`.
+        The fitted half of the teachers.
+    stacker_ : object or None
+        The other half, with the arrays `power` ``1/t + a`` (n_teachers,), `bias`
+        (n_classes,) and `map` (n_teachers * n_classes, n_classes). None where there are
+        fewer than 100 rows that all teachers predict, as the weights of the rows count
+        them. `map` is None where it would have more than 50,000 numbers.
+
+    Notes
+    -----
+    The predictions must be out of fold, or come from teachers fitted on other rows, as
+    for the calibrated pool.
+
+    A probability below 0.001 is read as 0.001. A class without a label keeps what the
+    powers give it: no bias is fitted for it, and no column of W.
+
+    Examples
+    --------
+    Two teachers of three classes. Both are certain that the first class is the second
+    one, a third of the time that they say so:
+
+    >>> import numpy as np
+    >>> says = np.array([0, 1, 1, 1, 2, 2] * 100)
+    >>> y = np.array([0, 1, 1, 0, 2, 2] * 100)
+    >>> proba = np.repeat(0.8 * np.eye(3)[says][:, np.newaxis] + 0.2 / 3, 2, axis=1)
+    >>> CalibratedPool().fit(proba, y).predict_proba(proba[1:2]).round(1)
+    array([[0.1, 0.8, 0.1]], dtype=float32)
+    >>> pool = StackedPool().fit(proba, y)
+    >>> pool.predict_proba(proba[1:2]).round(1)
+    array([[0.2, 0.7, 0. ]], dtype=float32)
+    >>> pool.weight_
+    array([0.25, 0.25, 0.5 ])
     """
 
     def __init__(self, *, ridge=1.0, map_ridge=30.0):
@@ -350,26 +381,32 @@ class StackedPool(BaseEstimator):
         check_ridge("ridge", self.ridge)
         check_ridge("map_ridge", self.map_ridge)
         self.calibrated_ = CalibratedPool(ridge=self.ridge).fit(proba, y, sample_weight)
-        proba, y, row_weight = read_labeled(proba, y, sample_weight)
-        n_teachers, n_classes = proba.shape[1:]
-        by_all = proba.any(axis=2).all(axis=1)
-        self.stacker_ = None
         self.weight_ = self.calibrated_.weight_
         self.temperature_ = self.calibrated_.temperature_
+        self.stacker_ = self._fit_stacker(*read_labeled(proba, y, sample_weight))
+        if self.stacker_ is not None:
+            of_teachers = (1 - STACKER_WEIGHT) * self.weight_
+            self.weight_ = np.append(of_teachers, STACKER_WEIGHT)
+            self.temperature_ = np.append(self.temperature_, 1.0)
+        return self
+
+    def _fit_stacker(self, proba, y, row_weight):
+        """Fit the stacker to the rows that all teachers predict, None for few."""
+        by_all = proba.any(axis=2).all(axis=1)  # (n,)
         if not row_weight[by_all].any():
-            return self
-        self.stacker_ = fit_stacker(
+            return None
+        row_weight = scale_weight(row_weight[by_all], by_all.sum())
+        if row_weight.sum() < LEAST_ROWS:
+            return None
+        _, n_teachers, n_classes = proba.shape
+        return fit_stacker(
             proba[by_all],
             y[by_all],
-            scale_weight(row_weight[by_all], by_all.sum()),
+            row_weight,
             ridge=self.ridge,
             map_ridge=self.map_ridge,
             with_map=n_teachers * n_classes**2 <= MOST_NUMBERS,
         )
-        of_teachers = (1 - STACKER_WEIGHT) * self.weight_
-        self.weight_ = np.append(of_teachers, STACKER_WEIGHT)
-        self.temperature_ = np.append(self.temperature_, 1.0)
-        return self
 
     def transform(self, proba):
         """Soften each teacher by its own temperature, and add the stacker.
@@ -409,7 +446,7 @@ dtype float32
         pool : ndarray of shape (n_samples, n_classes), dtype float32
             Rows sum to one.
         """
-        return _mean(self.transform(proba), self.weight_)
+        return mean_of_predicted(self.transform(proba), self.weight_)
 
     def share(self, weight):
         """Share the weights of a weighting with the stacker, each row's sum kept.
@@ -432,48 +469,6 @@ dtype float32
         total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
         of_teachers = (1 - STACKER_WEIGHT) * shared
         return np.hstack([of_teachers, STACKER_WEIGHT * total])
-
-
-def _share(weight, pool_weight):
-    """Multiply weights (n, t) by those of the pool (t,), each row's sum kept."""
-    total = weight.sum(axis=1, keepdims=True, dtype=np.float64)
-    shared = weight * pool_weight
-    shared_total = shared.sum(axis=1, keepdims=True)
-    kept = weight.astype(np.float64)
-    np.divide(shared * total, shared_total, out=kept, where=shared_total > 0)
-    return kept
-
-
-def _mean(proba, weight=None):
-    """Average the teachers that predict a row, by their weights (t,) -> (n, c).
-
-    Even over the classes where nobody predicts.
-    """
-    predicted = proba.any(axis=2)  # (n, t)
-    if weight is None:
-        mix, total = proba.sum(axis=1, dtype=np.float64), predicted.sum(axis=1)
-    else:
-        mix = np.einsum("ntc,t->nc", proba, weight)
-        total = np.where(predicted.all(axis=1), 1.0, predicted @ weight)
-    total = total[:, np.newaxis]
-    even = np.full(mix.shape, 1 / mix.shape[1])
-    return np.divide(mix, total, out=even, where=total > 0).astype(np.float32)
-
-
-def _scale_weight(weight, n_teachers):
-    """Return the caller's weights of the teachers at a sum of one -> (t,)."""
-    weight = np.asarray(weight, dtype=np.float64)
-    if weight.shape != (n_teachers,):
-        raise ValueError(
-            f"`weight` of MeanPool must have one value for each of the {n_teachers} "
-            f"teachers, got an array of shape {weight.shape}."
-        )
-    if not np.isfinite(weight).all() or weight.min() < 0 or not weight.any():
-        raise ValueError(
-            "The weights of the teachers must be finite, non-negative and not zero "
-            f"everywhere, got {weight.tolist()}."
-        )
-    return weight / weight.sum()
 
 
 POOLINGS = {
