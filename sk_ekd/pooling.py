@@ -335,6 +335,12 @@ class StackedPool(BaseEstimator):
     The predictions must be out of fold, or come from teachers fitted on other rows, as
     for the calibrated pool.
 
+    The stacker's own predictions for these rows are in sample. Students learned no less
+    from them than from others, cross-fitted over five folds (two sets, one seed).
+
+    With 50 labeled rows, the stacker made the log-loss of the pool worse on five of
+    seven sets, with 130 on one of them: hence the least number of rows.
+
     A probability below 0.001 is read as 0.001. A class without a label keeps what the
     powers give it: no bias is fitted for it, and no column of W.
 
