@@ -34,7 +34,7 @@ from sklearn.svm import SVC
 from benchmarks import harness, sets
 from sk_ekd import ask_teachers
 from sk_ekd.inspection import expected_calibration_error
-from sk_ekd.pooling import CalibratedPool
+from sk_ekd.pooling import CalibratedPool, StackedPool
 
 ROWS, SHARES, LEAST_LABELS = 3000, (0.03, 0.1), 5
 SMALLEST = np.finfo(np.float32).eps
@@ -127,6 +127,12 @@ def mean(predictions):
 def calibrated(predictions, *, ridge=1.0, rows="out_of_fold"):
     """Fit weights and temperatures."""
     pool = CalibratedPool(ridge=ridge).fit(getattr(predictions, rows), predictions.y)
+    return pool.predict_proba(predictions.test)
+
+
+def stacked(predictions):
+    """Fit the mean of the calibrated pool and a stacker."""
+    pool = StackedPool().fit(predictions.out_of_fold, predictions.y)
     return pool.predict_proba(predictions.test)
 
 
@@ -227,6 +233,7 @@ POOLS = {
     "mean": mean,
     "calibrated": calibrated,
     "calibrated, in sample": partial(calibrated, rows="in_sample"),
+    "stacked": stacked,
     "weights only": partial(calibrated_in_part, free="weight"),
     "temperatures only": partial(calibrated_in_part, free="temperature"),
     "each calibrated alone": calibrated_alone,

@@ -84,15 +84,15 @@ class EnsembleDistiller(Distiller):
         all labeled rows. Prefer this where you can: how often a teacher is right on
         rows that it was fitted on says nothing. The positions of an iterable are those
         of rows in `X`.
-    pooling : {"auto", "mean", "calibrated"} or CalibratedPool, default="auto"
-        Which ensemble the teachers form. "mean" takes all of them as they are.
-        "calibrated" gives each teacher one weight and one temperature, fitted on the
-        labeled rows, see :class:`~sk_ekd.pooling.CalibratedPool`; the predictions for
-        these rows must be out of fold, or come from teachers fitted on other rows.
+    pooling : {"auto", "mean", "calibrated", "stacked"} or pool, default="auto"
+        Which ensemble the teachers form. "mean" takes all of them as they are. Others
+        are fitted on the labeled rows: "calibrated" gives each teacher one weight and
+        one temperature (:class:`~sk_ekd.pooling.CalibratedPool`), "stacked" is the mean
+        of this and a stacker (:class:`~sk_ekd.pooling.StackedPool`). The predictions
+        for these rows must be out of fold, or come from teachers fitted on other rows.
         "auto" is "calibrated" where `cv` fits every teacher, and the folds have seen
-        the classes of nearly all labeled rows; otherwise it is "mean". With
-        `teacher_proba`, `cv` says how the predictions were made: pass ``cv=5`` if they
-        are out of fold, also where `teachers` is None.
+        the classes of nearly all labeled rows; otherwise "mean". With `teacher_proba`,
+        `cv` says how it was made: pass ``cv=5`` if out of fold, also with no teachers.
     weighting : {"correctness", "unified", "uniform"} or callable, \
             default="correctness"
         How teachers and rows are weighted. "unified" is
@@ -154,13 +154,13 @@ class EnsembleDistiller(Distiller):
         `distillation_loss`, and what the student's callbacks record (none of this with
         ``callbacks="disable"``). With `validation_fraction` also `valid_loss`, its
         terms, and `valid_acc`, the accuracy on the labeled rows that were held out.
-    pool_ : MeanPool or CalibratedPool
+    pool_ : MeanPool, CalibratedPool or StackedPool
         The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
         Accuracy on the labeled rows that it predicts, out of fold with `cv`, else NaN.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
-        The teachers' weights on labeled rows, those of `weighting` times the pool's;
-        the index is the positions of the rows in `X`.
+        The teachers' weights on labeled rows, those of `weighting` times the pool's (a
+        stacker has half of them); the index is the positions of the rows in `X`.
     row_weight_ : ndarray of shape (n_samples,)
         The weight ``λ`` of each row's distillation term; 0 without any prediction.
     n_features_in_ : int

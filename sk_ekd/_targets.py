@@ -11,6 +11,7 @@ from ._data import take_rows
 from .pooling import POOLINGS, MeanPool
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
+AUTO = "calibrated"  # the pool of predictions that are out of fold
 MOST_UNSEEN = 0.05  # share of labels that no fold has seen, beyond which pools suffer
 
 
@@ -57,14 +58,16 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
         X, proba = predictions.block(index)  # (b, t, c)
         y, labeled = data.y[index], data.labeled[index]
         predicted[index] = by = proba.any(axis=2)  # (b, t)
-        proba = pool.transform(proba)
+        proba = pool.transform(proba)  # (b, t or more, c), the teachers first
         proba.flags.writeable = False  # a weighting looks, and changes nothing
-        weight = _read_weight(weighting(Rows(X, y, proba)), by)
-        weight = _leave_out(pool.share(weight), by)  # (b, t)
+        rows = Rows(X, y, proba[:, :n_teachers])
+        weight = pool.share(_read_weight(weighting(rows), by))
+        by_any = np.hstack([by, proba[:, n_teachers:].any(axis=2)])
+        weight = _leave_out(weight, by_any)  # (b, t or more)
         mix[index], row_weight[index] = soft_targets(
             proba, weight, temperature, even=pool.weight_
         )
-        teacher_weight[order[index[labeled]]] = weight[labeled]
+        teacher_weight[order[index[labeled]]] = weight[labeled, :n_teachers]
         hits += _count_hits(proba[labeled], by[labeled], y[labeled], pool.weight_)
     known = predicted.any(axis=1)
     if hasattr(weighting, "scale_rows") and known.any():
@@ -86,6 +89,7 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
 def _count_hits(proba, predicted, y, weight):
     """Count the rows that each teacher, and last the pool, gets right -> (t + 1,)."""
     pool = np.einsum("ntc,t->nc", proba, weight)[:, np.newaxis]
+    proba = proba[:, : predicted.shape[1]]  # the pool may have more
     right = np.concatenate([proba, pool], axis=1).argmax(axis=2) == y[:, np.newaxis]
     known = predicted.any(axis=1, keepdims=True)
     return (right & np.hstack([predicted, known])).sum(axis=0)
@@ -154,10 +158,10 @@ def fit_pool(pooling, predictions):
 
 
 def open_pool(pooling, *, out_of_fold):
-    """Return the pool to fit; "auto" calibrates predictions that are out of fold."""
+    """Return the pool to fit; "auto" fits one to predictions that are out of fold."""
     _check_instance("pooling", pooling)
     if isinstance(pooling, str) and pooling == "auto":
-        pooling = "calibrated" if out_of_fold else "mean"
+        pooling = AUTO if out_of_fold else "mean"
     return clone(POOLINGS[pooling] if isinstance(pooling, str) else pooling)
 
 

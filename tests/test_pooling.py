@@ -1,5 +1,6 @@
 """The pools of the teachers: by hand, by property, and what they refuse."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -18,7 +19,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
-from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, _loss_and_gradient
+from sk_ekd._pooling import loss_and_gradient
+from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, StackedPool
 from sk_ekd.weighting import Rows, UnifiedWeighting
 from tests.worlds import make_net
 
@@ -54,8 +56,8 @@ def test_gradient_equals_finite_differences(n_classes):
     params = rng.randn(6)
 
     error = check_grad(
-        lambda p: _loss_and_gradient(p, *args)[0],
-        lambda p: _loss_and_gradient(p, *args)[1],
+        lambda p: loss_and_gradient(p, *args)[0],
+        lambda p: loss_and_gradient(p, *args)[1],
         params,
     )
     assert error < 1e-6
@@ -65,7 +67,7 @@ def test_loss_is_that_of_the_pool():
     proba, y = make_teachers(50)
     pool = CalibratedPool().fit(proba, y)
     params = np.log([pool.weight_, pool.temperature_]).ravel()
-    loss, _ = _loss_and_gradient(
+    loss, _ = loss_and_gradient(
         params, list(np.log(proba.swapaxes(0, 1))), y, np.ones(50), ridge=0
     )
     assert_allclose(loss, log_loss(pool.predict_proba(proba), y), rtol=1e-6)
@@ -85,8 +87,8 @@ def test_gradient_with_rows_that_some_do_not_predict_equals_finite_differences()
     rng = np.random.RandomState(1)
     args = list(np.log(proba.swapaxes(0, 1))), y, rng.rand(50), 0.01, predicted
     error = check_grad(
-        lambda p: _loss_and_gradient(p, *args)[0],
-        lambda p: _loss_and_gradient(p, *args)[1],
+        lambda p: loss_and_gradient(p, *args)[0],
+        lambda p: loss_and_gradient(p, *args)[1],
         rng.randn(6),
     )
     assert error < 1e-6
@@ -101,7 +103,7 @@ def test_loss_is_that_of_the_pool_of_those_that_predict():
     params = np.log([pool.weight_, pool.temperature_]).ravel()
     log_proba = [np.log(np.maximum(p, 1e-7)) for p in proba[known].swapaxes(0, 1)]
     predicted = proba[known].any(axis=2).T
-    loss, _ = _loss_and_gradient(
+    loss, _ = loss_and_gradient(
         params, log_proba, y[known], np.ones(known.sum()), 0, predicted
     )
     found = pool.predict_proba(proba)
@@ -314,7 +316,8 @@ def test_pool_is_the_weighted_mean_of_what_transform_returns(pooling):
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_weights_sum_to_one_and_temperatures_are_positive(pooling):
     pool = clone(POOLINGS[pooling]).fit(*make_teachers())
-    assert pool.weight_.shape == pool.temperature_.shape == (3,)
+    n_more = pooling == "stacked"  # the stacker is the last
+    assert pool.weight_.shape == pool.temperature_.shape == (3 + n_more,)
     assert (pool.weight_ >= 0).all()
     assert_allclose(pool.weight_.sum(), 1)
     assert (pool.temperature_ > 0).all()
@@ -374,6 +377,132 @@ def test_pool_does_not_write_to_its_rows():
     CalibratedPool().fit(proba, y).predict_proba(proba)
     assert_array_equal(proba, before[0])
     assert_array_equal(y, before[1])
+
+
+# --- The stacked pool ---------------------------------------------------------------
+
+
+def make_confused_teachers(n_samples, seed=0):
+    """Return proba, y of teachers that often say 1 where it is 0, and 3 for 2."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(4, size=n_samples)
+    seen = np.where(
+        rng.rand(n_samples, 3) < 0.4, y[:, np.newaxis] | 1, y[:, np.newaxis]
+    )
+    logits = 2.5 * np.eye(4)[seen] + rng.randn(n_samples, 3, 4)
+    return softmax(logits, axis=2).astype(np.float32), y
+
+
+def test_stacker_has_half_of_the_weight_and_the_calibrated_pool_the_other():
+    proba, y = make_teachers()
+    pool, calibrated = StackedPool().fit(proba, y), CalibratedPool().fit(proba, y)
+    assert_allclose(pool.weight_, [*calibrated.weight_ / 2, 0.5])
+    assert_allclose(pool.temperature_, [*calibrated.temperature_, 1])
+    softened = pool.transform(proba)
+    assert_array_equal(softened[:, :3], calibrated.transform(proba))
+    stacked = pool.stacker_.predict_proba(proba)
+    assert_array_equal(softened[:, 3], stacked)
+    mean = (calibrated.predict_proba(proba) + stacked) / 2
+    assert_allclose(pool.predict_proba(proba), mean, atol=1e-6)
+
+
+def test_great_ridges_are_the_arithmetic_and_the_geometric_mean():
+    proba, y = make_teachers()
+    pool = StackedPool(ridge=1e12, map_ridge=1e12).fit(proba, y)
+    geometric = softmax(np.log(np.maximum(proba, 1e-3)).mean(axis=1), axis=1)
+    mean = (proba.mean(axis=1) + geometric) / 2
+    assert_allclose(pool.predict_proba(proba), mean, atol=1e-5)
+
+
+def test_teachers_that_confuse_classes_are_seen_through():
+    proba, y = make_confused_teachers(2000)
+    known, rest = slice(1000), slice(1000, None)
+    stacked = StackedPool().fit(proba[known], y[known]).predict_proba(proba[rest])
+    calibrated = CalibratedPool().fit(proba[known], y[known]).predict_proba(proba[rest])
+    assert log_loss(stacked, y[rest]) < log_loss(calibrated, y[rest]) - 0.05
+
+
+def test_useless_teacher_changes_little():
+    proba, y = make_teachers(2000)
+    guess = np.random.RandomState(1).dirichlet(np.ones(4), (2000, 1))
+    with_guess = np.concatenate([proba, guess.astype(np.float32)], axis=1)
+    found, losses = [proba, with_guess], []
+    for rows in found:
+        pool = StackedPool().fit(rows[:1000], y[:1000])
+        losses.append(log_loss(pool.predict_proba(rows[1000:]), y[1000:]))
+    assert abs(losses[1] - losses[0]) < 0.01
+
+
+@pytest.mark.parametrize(("n_teachers", "n_classes"), [(1, 4), (3, 2), (1, 2), (6, 30)])
+def test_stacked_pool_of_any_size_gives_probabilities(n_teachers, n_classes):
+    skills = np.linspace(1, 2, n_teachers)
+    proba, y = make_teachers(200, skills=skills, n_classes=n_classes)
+    found = StackedPool().fit(proba, y).predict_proba(proba.astype(np.float64))
+    assert found.dtype == np.float32
+    assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert log_loss(found, y) < log_loss(MeanPool().fit(proba).predict_proba(proba), y)
+
+
+def test_many_classes_leave_the_stacker_without_a_map(monkeypatch):
+    proba, y = make_teachers(200)
+    assert StackedPool().fit(proba, y).stacker_.map.shape == (12, 4)
+    monkeypatch.setattr("sk_ekd.pooling.MOST_NUMBERS", 3 * 4 * 4 - 1)
+    pool = StackedPool().fit(proba, y)
+    assert pool.stacker_.map is None
+    assert pool.transform(proba).shape == (200, 4, 4)
+
+
+@pytest.mark.parametrize("sample_weight", [None, np.r_[np.ones(99), np.zeros(901)]])
+def test_few_labels_leave_the_calibrated_pool_alone(sample_weight):
+    n_samples = 99 if sample_weight is None else 1000
+    proba, y = make_teachers(n_samples)
+    pool = StackedPool().fit(proba, y, sample_weight)
+    calibrated = CalibratedPool().fit(proba, y, sample_weight)
+    assert pool.stacker_ is None
+    assert_array_equal(pool.weight_, calibrated.weight_)
+    assert_array_equal(pool.temperature_, calibrated.temperature_)
+    assert_array_equal(pool.transform(proba), calibrated.transform(proba))
+    weight = np.random.RandomState(0).rand(n_samples, 3)
+    assert_array_equal(pool.share(weight), calibrated.share(weight))
+
+
+def test_stacker_has_no_part_in_rows_that_some_teacher_does_not_predict():
+    proba, y = make_teachers(600)
+    some = silence(proba)
+    by_all = some.any(axis=2).all(axis=1)
+    pool = StackedPool().fit(some, y)
+    expected = StackedPool().fit(some[by_all], y[by_all])
+    assert_allclose(pool.stacker_.map, expected.stacker_.map)
+    assert_array_equal(pool.transform(some)[:, 3].any(axis=1), by_all)
+    found, calibrated = pool.predict_proba(some), pool.calibrated_.predict_proba(some)
+    assert_allclose(found[~by_all], calibrated[~by_all], atol=1e-6)
+    assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+    assert_array_equal(found[~some.any(axis=(1, 2))], 0.25)
+
+
+def test_no_row_that_all_predict_leaves_the_calibrated_pool_alone():
+    proba, y = make_teachers(400)
+    proba[::2, 0] = proba[1::2, 1] = 0
+    pool = StackedPool().fit(proba, y)
+    assert pool.stacker_ is None
+    assert pool.weight_.shape == (3,)
+
+
+def test_shares_keep_the_sums_and_give_the_stacker_half():
+    pool = StackedPool().fit(*make_teachers())
+    weight = np.random.RandomState(0).rand(50, 3)
+    weight[0] = 0
+    shared = pool.share(weight)
+    assert_allclose(shared.sum(axis=1), weight.sum(axis=1))
+    assert_allclose(shared[:, 3], weight.sum(axis=1) / 2)
+    assert_allclose(pool.share(np.full((1, 3), 1 / 3)), [pool.weight_])
+
+
+@pytest.mark.parametrize("name", ["ridge", "map_ridge"])
+@pytest.mark.parametrize("value", [-1, np.inf, "1"])
+def test_bad_ridges_of_a_stacked_pool_are_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a finite number"):
+        StackedPool(**{name: value}).fit(*make_teachers(10))
 
 
 # --- Bad input ----------------------------------------------------------------------
@@ -597,3 +726,98 @@ def test_later_chunks_have_the_pool_of_the_first(world):
     pool = distiller.pool_
     distiller.partial_fit(world.X[200:], np.full(200, -1))
     assert distiller.pool_ is pool
+
+
+@pytest.fixture
+def known(world):
+    """Return labels of half of the rows: enough for a stacker."""
+    return np.where(np.arange(400) % 2, -1, world.truth)
+
+
+@pytest.mark.parametrize("weighting", ["correctness", "unified", "uniform"])
+def test_stacker_is_in_the_targets_and_not_among_the_teachers(
+    world, known, kept, weighting
+):
+    distiller = world.distill(y=known, pooling="stacked", weighting=weighting)
+    pool, labeled = distiller.pool_, known >= 0
+    assert isinstance(pool, StackedPool)
+    assert distiller.teacher_weight_.columns.tolist() == distiller.teacher_names_
+    assert distiller.teacher_accuracy_.index.tolist() == distiller.teacher_names_
+    half = distiller.row_weight_[labeled] / 2  # the other one is the stacker's
+    assert_allclose(distiller.teacher_weight_.sum(axis=1), half, rtol=1e-5)
+    proba = ask_teachers(world.teachers, world.X)
+    calibrated = world.distill(y=known, pooling="calibrated", weighting=weighting)
+    assert_allclose(distiller.row_weight_, calibrated.row_weight_)
+    mix = (kept[1][1].mix + pool.stacker_.predict_proba(proba)) / 2
+    assert_allclose(kept[0][1].mix, mix, atol=1e-5)
+    expected = pool.predict_proba(proba)[~labeled]
+    assert_allclose(kept[0][1].mix[~labeled], expected, atol=1e-5)
+
+
+def test_weighting_sees_the_teachers_of_the_caller(world, known):
+    shapes = set()
+
+    def first_only(rows):
+        shapes.add(rows.proba.shape[1:])
+        assert not rows.proba.flags.writeable
+        return np.tile([1.0, 0.0, 0.0], (len(rows.y), 1))
+
+    distiller = world.distill(y=known, pooling="stacked", weighting=first_only)
+    assert shapes == {(3, 3)}
+    assert_allclose(distiller.teacher_weight_, np.tile([0.5, 0, 0], (200, 1)))
+
+
+def test_stacker_is_softened_like_a_teacher(world, known, kept):
+    distiller = world.distill(
+        y=known, pooling="stacked", weighting="uniform", temperature=3.0
+    )
+    proba = distiller.pool_.transform(ask_teachers(world.teachers, world.X))
+    mix = np.einsum("ntc,t->nc", soften(proba, 3.0), distiller.pool_.weight_)
+    assert_allclose(kept[0][1].mix, mix, atol=1e-5)
+
+
+def test_rows_that_some_do_not_predict_have_the_target_of_the_pool(world, known, kept):
+    proba = ask_teachers(world.teachers, world.X)
+    proba[::3, 0] = np.nan
+    proba[5] = 0
+    options = {"pooling": "stacked", "weighting": "uniform", "classes": [0, 1, 2]}
+    distiller = EnsembleDistiller(None, make_net(), **options)
+    distiller.fit(world.X, known, teacher_proba=proba)
+    expected = distiller.pool_.predict_proba(np.nan_to_num(proba))
+    assert_allclose(kept[0][1].mix, expected, atol=1e-6)
+    predicted = np.flatnonzero(np.arange(400) != 5)
+    assert_allclose(distiller.row_weight_[predicted], 1)
+    assert distiller.row_weight_[5] == 0
+
+
+def test_automatic_pool_can_be_the_stacked_one_by_the_same_rules(
+    world, known, monkeypatch
+):
+    monkeypatch.setattr("sk_ekd._targets.AUTO", "stacked")
+    unfitted = [clone(teacher) for teacher in world.teachers]
+    found = world.distill(y=known, teachers=unfitted, cv=3)
+    assert isinstance(found.pool_, StackedPool)
+    assert isinstance(world.distill(y=known).pool_, MeanPool)
+
+
+def test_stacked_pool_on_rows_that_a_teacher_has_seen_is_warned_of(world, known):
+    seen = DecisionTreeClassifier(random_state=0).fit(world.X, world.truth)
+    with pytest.warns(UserWarning, match=r"pool was fitted.*: 1\.0.* no teacher"):
+        world.distill(y=known, teachers=[*world.teachers, seen], pooling="stacked")
+
+
+def test_later_chunks_have_the_stacker_of_the_first(world, known):
+    distiller = EnsembleDistiller(world.teachers, make_net(), pooling="stacked")
+    distiller.partial_fit(world.X[:300], known[:300])
+    pool = distiller.pool_
+    assert pool.stacker_ is not None
+    distiller.partial_fit(world.X[300:], known[300:])
+    assert distiller.pool_ is pool
+    assert distiller.teacher_weight_.shape == (50, 3)
+
+
+def test_stacked_pool_survives_a_pickle(world, known):
+    pool = world.distill(y=known, pooling="stacked").pool_
+    proba = ask_teachers(world.teachers, world.X)
+    again = pickle.loads(pickle.dumps(pool))
+    assert_array_equal(again.predict_proba(proba), pool.predict_proba(proba))

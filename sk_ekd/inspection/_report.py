@@ -43,7 +43,7 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     report : DataFrame
         One entry for each teacher, for the "ensemble" (the mean of the teachers; by its
         own weights where it is a VotingClassifier with weights), for the "pool" where
-        it is calibrated, for the "student", and for the "baseline" where there is one.
+        it is another one, for the "student", and for the "baseline" where there is one.
         A teacher is measured on the rows that it predicts, the ensemble and the pool on
         those that some teacher predicts. The columns are:
 
@@ -64,8 +64,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         - coverage: the share of the rows that the entry predicts; only where some
           teacher leaves out some rows;
         - pool_weight and pool_temperature: those of each teacher, only with a
-          calibrated pool. The pool has no times and no size of its own, since they are
-          those of the ensemble.
+          calibrated pool. (In a stacked pool, the stacker has what they lack of one.)
+          The pool has no times and no size of its own, since they are those of the
+          ensemble.
 
     Notes
     -----
@@ -113,8 +114,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     if min(coverage.values()) < 1:
         report["coverage"] = coverage
     if "pool" in predictions:
-        report.loc[names, "pool_weight"] = distiller.pool_.weight_
-        report.loc[names, "pool_temperature"] = distiller.pool_.temperature_
+        pool, of_teachers = distiller.pool_, slice(len(names))  # a stacker is the last
+        report.loc[names, "pool_weight"] = pool.weight_[of_teachers]
+        report.loc[names, "pool_temperature"] = pool.temperature_[of_teachers]
     return report
 
 

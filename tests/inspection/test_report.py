@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import (
     LatencyDisplay,
+    TeacherWeightDisplay,
     _costs,
     _report,
     distillation_report,
@@ -555,3 +556,22 @@ def test_calibrated_pool_has_a_row_its_weights_and_its_temperatures(world):
     assert report.drop(index=names)["pool_weight"].isna().all()
     LatencyDisplay.from_report(report).plot()
     plt.close()
+
+
+def test_stacker_is_in_the_pool_and_not_among_the_teachers(world, monkeypatch):
+    monkeypatch.setattr("sk_ekd.pooling.LEAST_ROWS", 10)
+    distiller = world.distill(world.teachers, pooling="stacked")
+    assert distiller.pool_.stacker_ is not None
+    report = world.measure(distiller)
+    names = [name for name, _ in world.teachers]
+    assert report.index.tolist() == [*names, "ensemble", "pool", "student"]
+    assert_allclose(report["pool_weight"].sum(), 0.5)
+    temperature = distiller.pool_.calibrated_.temperature_
+    assert_allclose(report.loc[names, "pool_temperature"], temperature)
+    proba = ask_teachers(world.teachers, world.X)
+    expected = log_loss(world.y, distiller.pool_.predict_proba(proba))
+    assert_allclose(report.loc["pool", "log_loss"], expected, rtol=1e-5)
+    display = TeacherWeightDisplay.from_estimator(distiller)
+    plt.close()
+    assert sorted(display.quantiles_.index) == sorted(names)
+    assert_allclose(display.share.sum(axis=1), 1)
