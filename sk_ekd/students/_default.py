@@ -10,8 +10,8 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from ._columns import as_table, check_no_dates
-from ._table import TableEncoder
+from .._columns import as_table, check_no_dates
+from .._table import TableEncoder
 
 
 class MLP(nn.Sequential):

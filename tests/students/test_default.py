@@ -19,8 +19,8 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, _distiller
+from sk_ekd._table import MAX_CATEGORIES
 from sk_ekd.students import MLP, default_student
-from sk_ekd.students._table import MAX_CATEGORIES
 from tests.errors import check_errors
 from tests.worlds import with_dates, with_value
 
