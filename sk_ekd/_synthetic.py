@@ -17,7 +17,10 @@ N_NEIGHBORS = 5  # of which one is drawn for each synthetic row
 MOST_SEARCHED = 20_000  # rows to find neighbors among; of more, so many are drawn
 BLOCK_VALUES = 2**22  # distances held at once: 16 MB
 FEW_VALUES, EACH = 64, 5  # of a column that takes no others, each coming so often
+NOISE = 1e-5  # added to what is searched, where a number has a spread of one
 EXACT = 2.0**53  # beyond it, float64 does not hold every integer
+FLOATS = (float, np.floating)
+NUMBERS = (int, np.integer, *FLOATS)  # in an array of objects; others are copied
 
 
 def add_rows(data, times, rng, verbose=0):
@@ -92,11 +95,15 @@ def find_neighbors(Z, rng):
     among = np.arange(n)
     if n > MOST_SEARCHED:
         among = np.sort(rng.choice(n, MOST_SEARCHED, replace=False))
-    T = Z[among].T
-    square = np.square(T).sum(axis=0)
+    square = np.square(Z[among]).sum(axis=1)
+    # of many that are equally near, not the same ones for every row
+    noise = NOISE * rng.standard_normal((len(among), Z.shape[1]), dtype=np.float32)
+    T = (Z[among] + noise).T
     near = np.empty((n, min(N_NEIGHBORS, n - 1)), dtype=np.int64)
     for rows in gen_batches(n, max(1, BLOCK_VALUES // len(among))):
-        distance = square - 2 * (Z[rows] @ T)  # less the row's own square
+        distance = Z[rows] @ T
+        distance *= -2
+        distance += square  # squared, less the row's own square
         inside = (among >= rows.start) & (among < rows.stop)
         distance[among[inside] - rows.start, np.flatnonzero(inside)] = np.inf  # itself
         order = np.argpartition(distance, near.shape[1] - 1, axis=1)
@@ -164,7 +171,7 @@ def _read_objects(column):
     """Return plain numbers in an array of objects, None where it holds others."""
     known = ~pd.isna(column)
     kinds = set(map(type, column[known]))
-    if not kinds or not all(kind in (int, float) for kind in kinds):
+    if bool in kinds or not all(issubclass(kind, NUMBERS) for kind in kinds):
         return None
     numbers = np.full(len(column), np.nan)
     numbers[known] = column[known].astype(np.float64)
@@ -189,23 +196,25 @@ def _columns_of(X):
     else:
         array = np.array(X, dtype=object) if isinstance(X, (list, tuple)) else X
         if not isinstance(array, np.ndarray) or array.ndim != 2:
-            shape = getattr(array, "shape", None)
-            what = f"{type(X).__name__} of shape {shape}" if shape else repr(type(X))
             raise ValueError(
-                "`synthetic` mixes the columns of tables (2-D arrays, DataFrames), got "
-                f"a {what}: parts of texts or images cannot be swapped. Set "
-                "synthetic=0, and add unlabeled rows if you have them."
+                "`synthetic` mixes the columns of a table, a 2-D array or a DataFrame, "
+                f"got {type(X).__name__} of shape {tuple(array.shape)}: texts and "
+                "images have no columns to swap. Set synthetic=0, and add unlabeled "
+                "rows if you have them."
             )
         columns = list(array.T)
     if columns and all(map(_is_free_text, columns)):
         raise ValueError(
-            "`synthetic` mixes columns, got text only, in which hardly a value comes "
-            "twice: set synthetic=0, and add unlabeled rows if you have them."
+            "`synthetic` mixes the columns of a table, got text only, in which hardly "
+            "a value comes twice. Set synthetic=0, and add unlabeled rows if you have "
+            "them."
         )
     return columns
 
 
 def _is_free_text(column):
+    if isinstance(column, np.ndarray) and is_plain(column.dtype):
+        return False
     values = pd.Series(np.asarray(column, dtype=object)).dropna()
     if len(values) <= FEW or not values.map(lambda v: isinstance(v, str)).all():
         return False
@@ -240,8 +249,7 @@ def _write(column, positions, numbers):
     if _is_polars(column):
         return column.scatter(positions, type(column)("", numbers).cast(column.dtype))
     if column.dtype == object:
-        kinds = {type(column[position]) for position in positions}
-        if kinds == {int}:
+        if not any(isinstance(value, FLOATS) for value in column[~pd.isna(column)]):
             numbers = numbers.astype(np.int64)
         numbers = np.array(numbers.tolist(), dtype=object)
     elif not isinstance(column.dtype, np.dtype):
@@ -253,12 +261,13 @@ def _write(column, positions, numbers):
 def _like(X, columns, own):
     """Put columns together to a table of the kind of X; `own` are the rows mixed."""
     if isinstance(X, pd.DataFrame):
-        index = X.index.take(own)  # of other labels than numbers, those of the rows
-        if pd.api.types.is_integer_dtype(X.index.dtype):
+        index = X.index.take(own)  # labels of their rows, unless they are numbers
+        if pd.api.types.is_integer_dtype(index.dtype) and X.index.max() < EXACT:
             start = X.index.max() + 1
-            index = pd.RangeIndex(start, start + len(own))
-        frame = pd.DataFrame(dict(enumerate(columns)), index=index)
-        return frame.set_axis(X.columns, axis=1)
+            index = pd.RangeIndex(start, start + len(own), name=X.index.name)
+        # by their types, else pandas makes strings of objects
+        made = [pd.Series(c, index=index, dtype=c.dtype) for c in columns]
+        return pd.DataFrame(dict(enumerate(made)), index).set_axis(X.columns, axis=1)
     if hasattr(X, "get_columns"):
         return type(X)(columns)
     if isinstance(X, (list, tuple)):
