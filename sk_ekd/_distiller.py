@@ -117,13 +117,13 @@ class EnsembleDistiller(Distiller):
         The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
         unknown labels too. None: there is no mark, as for true labels {-1, 1}.
     synthetic : int, default=0
-        How many synthetic rows to make of each row of a dense table: 5 helps where
-        little is unlabeled, but real unlabeled rows help more. Each mixes the row with
-        one of its five nearest neighbors: half of the columns are the neighbor's, the
-        numbers among them jittered. They have no label, so that the label term of the
-        mean loss is a sixth as heavy with 5, and weigh what the row weighs. The fitted
-        teachers are asked about them, also where `teacher_proba` is given. The built-in
-        student trains 2.5 times the steps, another one its epochs over all rows.
+        How many synthetic rows to make of each row of a dense table, as 5 where little
+        is unlabeled; real unlabeled rows help more. Each mixes the row with one of its
+        five nearest neighbors (of 20,000 rows at most): about half of the columns are
+        the neighbor's, the numbers among them jittered. It weighs what the row weighs
+        and has no label, so that with 5 the label term is a sixth of what it was in the
+        mean. The fitted teachers are asked about it, also beside `teacher_proba`. The
+        built-in student trains 2.5 times the steps, another its epochs over all rows.
     validation_fraction : float, default=None
         Share of the rows with a part in the loss to hold out, stratified by label,
         known or not; a class with one labeled row keeps it for training. Training stops
@@ -342,9 +342,9 @@ default=None
         -----
         What `fit` computes over all rows is computed over a chunk here. The mean
         disagreement of the teachers, to which the weights of unlabeled rows are scaled,
-        is that of the chunk. The student's preprocessing and the pool are fitted on the
-        first chunk (if it has no labels, "auto" is the mean for good), and so are the
-        teachers with `cv`.
+        is that of the chunk, and synthetic rows are mixed within it, anew in each call.
+        The student's preprocessing and the pool are fitted on the first chunk (if it
+        has no labels, "auto" is the mean for good), and so are the teachers with `cv`.
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student remain those of the first (for another learning rate, call

@@ -173,7 +173,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 get_tags(r[1] if isinstance(r, tuple) else r).input_tags
                 for r in readers
             ]
-            tags.input_tags.sparse = all(tag.sparse for tag in inputs)
+            is_mixed = getattr(self, "synthetic", 0) > 0  # column by column
+            tags.input_tags.sparse = not is_mixed and all(tag.sparse for tag in inputs)
             tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
         return tags
 

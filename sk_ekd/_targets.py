@@ -78,7 +78,7 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
     asked = np.column_stack([predicted, known])[data.labeled].sum(axis=0)  # (t + 1,)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         *accuracy, pool_accuracy = hits / asked
-    coverage = predicted.mean(axis=0)
+    coverage = predicted[data.index >= 0].mean(axis=0)  # not of synthetic rows
     return targets, Record(
         row_weight, teacher_weight, coverage, np.array(accuracy), float(pool_accuracy)
     )

@@ -270,6 +270,15 @@ def test_given_predictions_are_for_real_rows_and_others_are_asked(
     assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
 
 
+def test_teacher_that_predicts_synthetic_rows_only_is_an_error(world):
+    named = dict(zip("abc", world.teachers, strict=True))
+    proba = stack_proba(named, world.X, np.arange(3))
+    proba[:, 1] = np.nan
+    distiller = make_distiller(world.teachers, synthetic=1)
+    with pytest.raises(ValueError, match="predict none of the rows"):
+        distiller.fit(world.X, world.y, teacher_proba=proba)
+
+
 def test_teachers_see_synthetic_rows_as_the_table_of_the_fit(small):
     seen = []
 
