@@ -127,8 +127,8 @@ def _mix(column, own, other, rng):
         drawn = numbers[source[moved]]
         drawn += distance[moved] / 2 * rng.standard_normal(len(moved))
     if len(moved):
-        seen, count = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
-        mixed = _write(mixed, moved, _as_seen(drawn, seen, count.sum()))
+        known = numbers[~np.isnan(numbers)]
+        mixed = _write(mixed, moved, _as_seen(drawn, np.unique(known), len(known)))
     return mixed
 
 
