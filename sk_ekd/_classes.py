@@ -173,6 +173,14 @@ def weigh_classes(data, classes, class_weight):
     return weight
 
 
+def scale_weight(data, classes, class_weight):
+    """Multiply sample weights by class weights, at a mean of one -> (n,)."""
+    weight = weigh_classes(data, classes, class_weight)
+    if not weight.any():
+        raise ValueError(f"`class_weight` {class_weight!r} leaves no row any weight.")
+    return weight / weight.mean()
+
+
 # --- Probabilities -------------------------------------------------------------------
 
 

@@ -18,8 +18,11 @@ class Data(NamedTuple):
     y: np.ndarray | None  # (n,), index of the label; None until the classes are known
     labeled: np.ndarray  # (n,), bool
     weight: np.ndarray  # (n,)
-    index: np.ndarray  # (n,), positions in the caller's X
+    index: np.ndarray  # (n,), positions in the caller's X; -1 of a synthetic row
     n_samples: int  # of the caller's X
+    parents: np.ndarray | None = (
+        None  # (n_synthetic, 2), of the synthetic rows at the end
+    )
 
 
 def read_data(X, y, sample_weight, unlabeled_label):

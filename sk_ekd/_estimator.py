@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, get_tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._classes import as_column, check_one_kind, encode_labels, read_labels
 from ._compat import CallbackSupportMixin, VisualBlock, warn
@@ -123,6 +123,15 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self._check_nested(name, params)
         return super().set_params(**params)
 
+    def _read_again(self, X):
+        """Check rows to predict: that their columns are those of the fit."""
+        check_is_fitted(self)
+        X = as_rows(X)
+        has_names = hasattr(self, "feature_names_in_") or not isinstance(X, np.ndarray)
+        if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        return X
+
     def _check_nested(self, name, params):
         """Raise where a nested parameter has no object to be set on."""
         parameter, delimiter, _ = name.partition("__")
@@ -164,7 +173,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 get_tags(r[1] if isinstance(r, tuple) else r).input_tags
                 for r in readers
             ]
-            tags.input_tags.sparse = all(tag.sparse for tag in inputs)
+            is_mixed = getattr(self, "synthetic", 0) > 0  # column by column
+            tags.input_tags.sparse = not is_mixed and all(tag.sparse for tag in inputs)
             tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
         return tags
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
@@ -80,10 +81,24 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
     asked = np.column_stack([predicted, known])[data.labeled].sum(axis=0)  # (t + 1,)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         *accuracy, pool_accuracy = hits / asked
-    coverage = predicted.mean(axis=0)
+    coverage = predicted[data.index >= 0].mean(axis=0)  # not of synthetic rows
     return targets, Record(
         row_weight, teacher_weight, coverage, np.array(accuracy), float(pool_accuracy)
     )
+
+
+def name_record(record, predictions):
+    """Return a Record as fitted attributes, by the caller's rows and teachers."""
+    data, names = predictions.data, predictions.names
+    index = data.index[data.labeled]
+    row_weight = np.zeros(data.n_samples)
+    real = data.index >= 0
+    row_weight[data.index[real]] = record.row_weight[real]
+    return {
+        "row_weight_": row_weight,
+        "teacher_weight_": pd.DataFrame(record.teacher_weight, index, names),
+        "teacher_accuracy_": pd.Series(record.accuracy, names),
+    }
 
 
 def _count_hits(proba, predicted, y, weight):
@@ -286,17 +301,19 @@ def check_something_to_learn(targets, alpha):
     )
 
 
-def hold_out(X, targets, fraction, alpha, seed):
+def hold_out(data, targets, fraction, alpha, seed):
     """Split off a validation part -> two pairs of rows and Targets, or one and None.
 
     Of the rows that have a part in the loss, stratified by label, known or not. The
     first of each label trains: scikit-learn's stratified splitters refuse a class with
-    one row, or a part that is smaller than the number of classes.
+    one row, or a part that is smaller than the number of classes. Synthetic rows only
+    train, and not where a row that they were made of is held out.
     """
     if fraction is None:
-        return (X, targets), None
+        return (data.X, targets), None
     label_weight = (1 - alpha) * targets.label_weight * targets.labeled
-    weighs = np.flatnonzero(label_weight + alpha * targets.mix_weight > 0)
+    counts = label_weight + alpha * targets.mix_weight > 0
+    weighs = np.flatnonzero(counts & (data.index >= 0))
     order = check_random_state(seed).permutation(weighs)
     order = order[np.argsort(targets.y[order], kind="stable")]
     rest = order[1:][np.diff(targets.y[order]) == 0]
@@ -310,5 +327,8 @@ def hold_out(X, targets, fraction, alpha, seed):
     spread = ((np.arange(n_held) + 0.5) * len(rest) / n_held).astype(int)
     held = np.zeros(len(targets.y), dtype=bool)
     held[rest[spread]] = True
-    parts = np.flatnonzero(~held), np.flatnonzero(held)
-    return tuple((take_rows(X, part), targets.take(part)) for part in parts)
+    seen = held.copy()
+    if data.parents is not None:
+        seen[data.index < 0] = held[data.parents].any(axis=1)
+    parts = np.flatnonzero(~seen), np.flatnonzero(held)
+    return tuple((take_rows(data.X, part), targets.take(part)) for part in parts)

@@ -5,15 +5,18 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,6 +28,8 @@ from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
+from sk_ekd import _distiller
+from sk_ekd.students import default_student
 from sk_ekd.students._packed import unpack
 from sk_ekd.teachers._predict import stack_proba
 from sk_ekd.weighting import Rows, UnifiedWeighting, disagreement, uniform
@@ -167,6 +172,293 @@ def test_unlabeled_rows_help(world):
     labels = world.distill(X=world.X[few], y=world.y[few], alpha=0, student=student)
     distilled = world.distill(student=student)
     assert distilled.score(world.X, world.truth) > labels.score(world.X, world.truth)
+
+
+# --- Synthetic rows -----------------------------------------------------------------
+
+
+class Recorded(GaussianNB):
+    """A teacher that keeps the rows that it was fitted to, and asked about."""
+
+    fitted, asked = [], []
+
+    def fit(self, X, y):
+        Recorded.fitted.append(X)
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        Recorded.asked.append(X)
+        return super().predict_proba(X)
+
+
+@pytest.fixture
+def recorded():
+    Recorded.fitted.clear()
+    Recorded.asked.clear()
+    return Recorded
+
+
+def test_no_synthetic_row_is_the_default(world, fitted):
+    assert fitted.synthetic == 0
+    same = world.distill(synthetic=0)
+    assert_array_equal(same.predict_proba(world.X), fitted.predict_proba(world.X))
+
+
+def test_synthetic_rows_train_by_the_seed(world, fitted):
+    once, again, other = (
+        world.distill(synthetic=2, random_state=seed).predict_proba(world.X)
+        for seed in (0, 0, 1)
+    )
+    assert_array_equal(once, again)
+    assert not np.allclose(once, other)
+    assert not np.allclose(once, fitted.predict_proba(world.X))
+
+
+def test_synthetic_rows_leave_teachers_and_fitted_attributes_as_they_are(world):
+    params = {"teachers": [GaussianNB(), LogisticRegression()], "cv": 3}
+    plain = world.distill(**params, weighting="unified")
+    more = world.distill(**params, weighting="unified", synthetic=2)
+    assert_array_equal(plain.teachers_[0].theta_, more.teachers_[0].theta_)
+    assert_array_equal(plain.pool_.weight_, more.pool_.weight_)
+    assert_array_equal(plain.teacher_accuracy_, more.teacher_accuracy_)
+    assert_array_equal(plain.teacher_weight_, more.teacher_weight_)
+    assert_array_equal(plain.teacher_weight_.index, more.teacher_weight_.index)
+    labeled = world.y >= 0
+    assert more.row_weight_.shape == (400,)
+    assert_array_equal(plain.row_weight_[labeled], more.row_weight_[labeled])
+    # of unlabeled rows, of which there are more, the mean is one
+    before, after = plain.row_weight_[~labeled], more.row_weight_[~labeled]
+    assert_allclose(after, before * after.sum() / before.sum())
+    assert before.sum() != after.sum()
+
+
+def test_no_teacher_is_fitted_to_synthetic_rows(world, recorded):
+    world.distill(teachers=[recorded()], cv=2, synthetic=3)
+    few = {tuple(row) for row in world.X[world.y >= 0]}
+    assert sum(map(len, recorded.fitted)) == 50 + 50
+    assert all({*map(tuple, X)} <= few for X in recorded.fitted)
+    assert sum(map(len, recorded.asked)) == 400 + 3 * 400
+
+
+def test_weighting_sees_synthetic_rows_as_unlabeled_ones(world):
+    seen = []
+
+    def weighting(rows):
+        seen.append(rows)
+        return np.ones(rows.proba.shape[:2])
+
+    world.distill(weighting=weighting, synthetic=2)
+    real, synthetic = seen
+    assert_array_equal(real.X, world.X)
+    assert_array_equal(real.y, world.y)
+    assert synthetic.X.shape == (800, 6)
+    assert (synthetic.y == -1).all()
+
+
+def test_given_predictions_are_for_real_rows_and_others_are_asked(
+    world, fitted, recorded
+):
+    teachers = [recorded().fit(world.X[::2], world.truth[::2]), *world.teachers]
+    proba = stack_proba(
+        dict(zip("abcd", teachers, strict=True)), world.X, fitted.classes_
+    )
+    asked = world.distill(teachers=teachers, synthetic=2)
+    recorded.asked.clear()
+    given = make_distiller(teachers, synthetic=2)
+    given.fit(world.X, world.y, teacher_proba=proba)
+    assert sum(map(len, recorded.asked)) == 800
+    assert_array_equal(given.predict_proba(world.X), asked.predict_proba(world.X))
+
+
+def test_teacher_that_predicts_synthetic_rows_only_is_an_error(world):
+    named = dict(zip("abc", world.teachers, strict=True))
+    proba = stack_proba(named, world.X, np.arange(3))
+    proba[:, 1] = np.nan
+    distiller = make_distiller(world.teachers, synthetic=1)
+    with pytest.raises(ValueError, match="predict none of the rows"):
+        distiller.fit(world.X, world.y, teacher_proba=proba)
+
+
+def test_teachers_see_synthetic_rows_as_the_table_of_the_fit(small):
+    seen = []
+
+    def predict(X):
+        seen.append(X)
+        return np.zeros(len(X), dtype=int)
+
+    frame = small.frame.assign(
+        flag=pd.array(small.y > 0, dtype="boolean"), word=pd.Categorical(small.words)
+    ).set_axis(range(100, 160))
+    pipeline = make_pipeline(
+        ColumnTransformer([("scale", StandardScaler(), ["age"])]), GaussianNB()
+    ).fit(frame, small.y)
+    student = default_student(frame).set_params(net__max_epochs=1)
+    teachers = [stub(predict=predict), pipeline]
+    small.fit(X=frame, teachers=teachers, synthetic=2, student=student)
+    assert [len(X) for X in seen] == [60, 120]
+    for X in seen:
+        assert list(X) == list(frame)
+        assert_array_equal(X.dtypes, frame.dtypes)
+        assert X.index.is_unique
+    pd.testing.assert_frame_equal(seen[0], frame)
+
+
+def test_polars_frame_has_synthetic_rows(small):
+    seen = []
+
+    def predict(X):
+        seen.append(type(X))
+        return np.zeros(len(X), dtype=int)
+
+    frame = polars.DataFrame({name: small.frame[name].tolist() for name in small.frame})
+    student = default_student(frame).set_params(net__max_epochs=1)
+    teachers = [stub(predict=predict)]
+    small.fit(X=frame, teachers=teachers, synthetic=1, student=student).predict(frame)
+    assert seen == [polars.DataFrame] * 2
+
+
+class CountRows(Callback):
+    """Count the rows of each epoch, and the labeled ones among them."""
+
+    rows, labeled = [], []
+
+    def on_epoch_begin(self, net, **kwargs):
+        CountRows.rows.append(0)
+        CountRows.labeled.append(0)
+
+    def on_batch_begin(self, net, batch, training, **kwargs):
+        if training:
+            CountRows.rows[-1] += len(batch[0])
+            CountRows.labeled[-1] += int(unpack(batch[1], 3).labeled.sum())
+
+
+def test_student_of_the_users_trains_its_epochs_over_all_rows(world):
+    CountRows.rows, CountRows.labeled = [], []
+    student = make_net(callbacks=[CountRows], max_epochs=3)
+    world.distill(student=student, synthetic=2)
+    assert CountRows.rows == [1200] * 3
+    assert CountRows.labeled == [50] * 3
+
+
+def test_built_in_student_is_chosen_by_real_rows_and_their_copies(small, monkeypatch):
+    chosen = []
+
+    def choose(X, **how):
+        chosen.append((X, how["synthetic"]))
+        return default_student(X, **how).set_params(net__max_epochs=1)
+
+    monkeypatch.setattr(_distiller, "default_student", choose)
+    small.fit(student=None, synthetic=5)
+    small.distiller(student=None, synthetic=2).partial_fit(small.X, small.partly)
+    assert [(X.shape, times) for X, times in chosen] == [((60, 4), 5), ((60, 4), 2)]
+
+
+def test_no_row_that_is_held_out_has_a_part_in_what_trains(world):
+    kept = []
+
+    class Keep(StandardScaler):
+        def fit(self, X, y=None, sample_weight=None):
+            kept.append(X)
+            return super().fit(X, y)
+
+        def transform(self, X):
+            kept.append(X)
+            return super().transform(X)
+
+    X = np.arange(400 * 3).reshape(400, 3) % 397 + draw_jitter((400, 3))
+    student = make_pipeline(Keep(), make_net(max_epochs=1))
+    world.distill(
+        X=X, student=student, synthetic=3, validation_fraction=0.25,
+        teachers=[stub(predict=lambda X: np.zeros(len(X), dtype=int))],
+    )  # fmt: skip
+    train, _, valid = kept
+    assert len(valid) == 100
+    assert {*map(tuple, valid)} <= {*map(tuple, X)}
+    assert 300 < len(train) < 300 + 3 * 300
+    assert not np.isin(train, valid).any()
+
+
+def draw_jitter(shape):
+    return np.random.RandomState(0).rand(*shape)
+
+
+def test_synthetic_rows_weigh_what_their_rows_weigh(world):
+    weight = np.where(np.arange(400) % 2, 0, 7.0)
+    weighted = world.distill(sample_weight=weight, synthetic=2)
+    part = slice(None, None, 2)
+    alone = world.distill(X=world.X[part], y=world.y[part], synthetic=2)
+    assert_allclose(
+        weighted.predict_proba(world.X), alone.predict_proba(world.X), atol=1e-6
+    )
+
+
+def test_search_over_synthetic_rows(world):
+    distiller = make_distiller(world.teachers, make_net(max_epochs=2))
+    assert clone(distiller.set_params(synthetic=3)).synthetic == 3
+    search = GridSearchCV(distiller, {"synthetic": [0, 1]}, cv=2)
+    search.fit(world.X, world.truth)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_line_says_how_many_synthetic_rows_there_are(small, capsys):
+    small.fit(synthetic=2, verbose=1)
+    assert "120 synthetic rows in 0.0 s" in capsys.readouterr().out
+
+
+test_synthetic_rows_that_cannot_be_had_are_an_error = check_errors(
+    {
+        "a negative number": (
+            lambda w: w.fit(synthetic=-1),
+            InvalidParameterError,
+            "'synthetic' parameter of EnsembleDistiller must be an int",
+            "Got -1",
+        ),
+        "a fraction": (
+            lambda w: w.fit(synthetic=0.5),
+            InvalidParameterError,
+            "'synthetic' parameter of EnsembleDistiller must be an int",
+            "Got 0.5",
+        ),
+        "no teachers": (
+            lambda w: w.fit(
+                teachers=None, synthetic=1, teacher_proba=np.full((60, 1, 3), 1 / 3)
+            ),
+            ValueError,
+            "with `teacher_proba` and teachers=None none of them is fitted",
+            "or set synthetic=0",
+        ),
+        "teachers that are not fitted": (
+            lambda w: w.fit_unfitted(
+                synthetic=1, teacher_proba=np.full((60, 2, 3), 1 / 3)
+            ),
+            ValueError,
+            "with `teacher_proba` and cv=3 none of them is fitted",
+            "pass fitted teachers and cv='prefit', leave `teacher_proba` out",
+        ),
+        "a sparse matrix": (
+            lambda w: w.fit(X=csr_matrix(w.X), synthetic=1),
+            ValueError,
+            "got a sparse one",
+            "set synthetic=0",
+        ),
+        "texts": (
+            lambda w: w.fit_stub(
+                X=[*map(str, w.words)],
+                student=make_pipeline(TfidfVectorizer(), make_net()),
+                synthetic=1,
+            ),
+            ValueError,
+            "got list of shape (60,): texts and images have no columns",
+            "Set synthetic=0",
+        ),
+        "images": (
+            lambda w: w.fit_stub(X=w.X.reshape(60, 2, 2), synthetic=1),
+            ValueError,
+            "got ndarray of shape (60, 2, 2)",
+            "Set synthetic=0",
+        ),
+    }
+)
 
 
 # --- A validation part --------------------------------------------------------------

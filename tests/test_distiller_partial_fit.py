@@ -63,9 +63,11 @@ def train(distiller, X=X, y=Y, *, chunks=CHUNKS, **fit_params):
     "student", [batch_net(), make_pipeline(StandardScaler(), batch_net())]
 )
 @pytest.mark.parametrize("cv", ["prefit", 3])
-def test_one_chunk_is_a_fit_of_one_epoch(student, cv):
-    fitted = make_chunkwise(student=student, cv=cv).fit(X, Y)
-    chunked = make_chunkwise(student=student, cv=cv).partial_fit(X, Y)
+@pytest.mark.parametrize("synthetic", [0, 2])
+def test_one_chunk_is_a_fit_of_one_epoch(student, cv, synthetic):
+    params = {"student": student, "cv": cv, "synthetic": synthetic}
+    fitted = make_chunkwise(**params).fit(X, Y)
+    chunked = make_chunkwise(**params).partial_fit(X, Y)
     assert_array_equal(chunked.predict_proba(X), fitted.predict_proba(X))
     for name in ("row_weight_", "teacher_weight_", "teacher_accuracy_", "classes_"):
         assert_array_equal(getattr(chunked, name), getattr(fitted, name))
@@ -154,11 +156,26 @@ def test_chunk_may_hold_only_a_class_that_no_teacher_knows():
     assert distiller.predict_proba(X).shape == (N, 4)
 
 
-def test_chunk_may_be_one_row():
-    distiller = make_chunkwise()
+@pytest.mark.parametrize("synthetic", [0, 2])
+def test_chunk_may_be_one_row(synthetic):
+    distiller = make_chunkwise(synthetic=synthetic)
     for i in range(3):
         distiller.partial_fit(X[[i]], Y[[i]])
     assert distiller.history_["train_loss"].notna().all()
+
+
+def test_each_chunk_brings_synthetic_rows_of_its_own():
+    seen = []
+
+    def weighting(rows):
+        seen.append(rows.X)
+        return np.ones(rows.proba.shape[:2])
+
+    chunks = [CHUNKS[0], CHUNKS[0], CHUNKS[1]]
+    distiller = train(make_chunkwise(weighting=weighting, synthetic=2), chunks=chunks)
+    assert [len(part) for part in seen] == [128, 256, 128, 256, 96, 192]
+    assert not np.array_equal(seen[1], seen[3])
+    assert len(distiller.row_weight_) == 96
 
 
 def test_class_of_weight_zero_may_fill_a_chunk():

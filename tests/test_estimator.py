@@ -34,6 +34,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch import NeuralNetClassifier
 
@@ -83,6 +84,12 @@ def expected_failures(estimator):
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+def test_sparse_rows_are_not_for_synthetic_ones():
+    distiller = EnsembleDistiller([LogisticRegression()], cv=2)
+    assert get_tags(distiller).input_tags.sparse
+    assert not get_tags(distiller.set_params(synthetic=1)).input_tags.sparse
 
 
 @pytest.fixture(scope="module")

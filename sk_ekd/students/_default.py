@@ -10,8 +10,10 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
 from torch import nn
 
-from ._columns import as_table, check_no_dates
-from ._table import TableEncoder
+from .._columns import as_table, check_no_dates
+from .._table import TableEncoder
+
+MORE_STEPS = 2.5  # times those without synthetic rows
 
 
 class MLP(nn.Sequential):
@@ -59,13 +61,16 @@ class _CosineDecay(Callback):
             group["lr"] = net.lr * fall
 
 
-def default_student(X, *, decay=True, verbose=0):
+def default_student(X, *, synthetic=0, decay=True, verbose=0):
     """Build the network that `EnsembleDistiller` trains when `student` is None.
 
     Parameters
     ----------
     X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
         The training rows; only their number matters, and whether they can be read.
+    synthetic : int, default=0
+        How many synthetic rows for each of X train as well, as with the parameter of
+        `EnsembleDistiller`: 2.5 times the steps, in batches of the same size.
     decay : bool, default=True
         Whether the learning rate falls along a cosine over all epochs. In
         `EnsembleDistiller.partial_fit`, which cannot know their number, it is constant.
@@ -113,6 +118,8 @@ def default_student(X, *, decay=True, verbose=0):
     _check_readable(X)
     batch_size = int(np.clip(2 ** np.ceil(np.log2(n_samples / 64)), 16, 512))
     max_epochs = int(np.clip(2000 * batch_size / n_samples, 20, 200))
+    if synthetic:  # as many steps as they are worth, whatever their number
+        max_epochs = max(1, round(MORE_STEPS * max_epochs / (1 + synthetic)))
     lr = 2.5e-3 * (batch_size / 16) ** 0.5
     net = NeuralNetClassifier(
         MLP,

@@ -100,10 +100,11 @@ class Predictions:
 
     def blocks(self):
         """Split the rows, so that memory does not grow with the teachers -> list."""
-        labeled = self.data.labeled
-        parts = [np.arange(len(labeled))]
+        labeled, is_real = self.data.labeled, self.data.index >= 0
+        parts = [np.flatnonzero(is_real)]
         if self._labeled is not None:  # labeled rows have blocks of their own
-            parts = [np.flatnonzero(labeled), np.flatnonzero(~labeled)]
+            parts = [np.flatnonzero(labeled), np.flatnonzero(is_real & ~labeled)]
+        parts.append(np.flatnonzero(~is_real))  # and so have synthetic rows
         return [block for part in parts for block in self.split(part)]
 
     def block(self, index):
@@ -111,8 +112,8 @@ class Predictions:
         X = take_rows(self.data.X, index)
         if self._labeled is not None and self.data.labeled[index[0]]:
             return X, self._labeled[self._order[index]]
-        if self.given is not None:
-            positions = self.data.index[index]
+        positions = self.data.index[index]
+        if self.given is not None and positions[0] >= 0:
             return X, as_proba(self.given[positions], positions)
         return X, self.ask(X)
 
@@ -124,6 +125,17 @@ class Predictions:
             parts = [self.block(index)[1] for index in known]
             self._labeled = np.concatenate([empty, *parts])
         return self._labeled
+
+    def check_can_ask(self):
+        """Raise where no teacher can be asked about rows that are not the caller's."""
+        if self.given is None or (self.teachers and is_prefit(self.cv)):
+            return
+        case = f"cv={self.cv!r}" if self.teachers else "teachers=None"
+        raise ValueError(
+            "`synthetic` makes rows that the teachers are asked about, but with "
+            f"`teacher_proba` and {case} none of them is fitted: pass fitted teachers "
+            "and cv='prefit', leave `teacher_proba` out, or set synthetic=0."
+        )
 
     def ask(self, X):
         """Ask the fitted teachers about any rows -> (b, t, c)."""

@@ -19,8 +19,8 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, _distiller
+from sk_ekd._table import MAX_CATEGORIES
 from sk_ekd.students import MLP, default_student
-from sk_ekd.students._table import MAX_CATEGORIES
 from tests.errors import check_errors
 from tests.worlds import with_dates, with_value
 
@@ -139,6 +139,17 @@ def test_length_of_training_is_sane(n_samples):
     assert 20 <= net.max_epochs <= 200
     assert 16 <= net.batch_size <= 512
     assert net.batch_size & (net.batch_size - 1) == 0  # a power of two
+
+
+@pytest.mark.parametrize("n_samples", [1, 100, 1000, 10_000, 100_000])
+@pytest.mark.parametrize("times", [1, 5, 30])
+def test_synthetic_rows_bring_more_steps_of_the_same_batches(n_samples, times):
+    X = np.zeros((n_samples, 1))
+    plain, net = (default_student(X, synthetic=k)["net"] for k in (0, times))
+    assert (net.batch_size, net.lr) == (plain.batch_size, plain.lr)
+    assert net.max_epochs >= 1
+    steps = net.max_epochs * (1 + times) / plain.max_epochs
+    assert abs(steps - 2.5) <= 0.5 * (1 + times) / plain.max_epochs + 1e-9
 
 
 def test_student_for_no_rows_is_an_error():

@@ -17,8 +17,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from sk_ekd import EnsembleDistiller
-from sk_ekd.students import _table, default_student
+from sk_ekd import EnsembleDistiller, _table
+from sk_ekd.students import default_student
 from tests.errors import check_errors
 from tests.students.test_default import TEXT, N, Oracle, distill
 from tests.worlds import make_net

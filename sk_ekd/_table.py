@@ -11,7 +11,6 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._compat import Interval, fit_context, warn
 from ._columns import (
     as_table,
     check_no_dates,
@@ -22,6 +21,7 @@ from ._columns import (
     read_numbers,
     read_text,
 )
+from ._compat import Interval, fit_context, warn
 from ._scale import bend, check_finite, check_stored, summarize, summarize_sparse
 
 MAX_CATEGORIES = 64  # of a column; the rarest share one

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
-from .._data import fill_masked
+from ._data import fill_masked
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
 NUMBERS = (Real, Decimal, np.bool_)
