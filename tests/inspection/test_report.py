@@ -40,6 +40,7 @@ from tests.worlds import make_net
 pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are right")
 
 QUALITY = ["accuracy", "balanced_accuracy", "log_loss", "roc_auc", "ece"]
+DIFFERENCE = ["difference", "difference_low", "difference_high"]
 COST = ["us_per_row", "us_single", "bytes"]
 
 
@@ -153,7 +154,9 @@ def test_border_belongs_to_the_bin_below():
 def test_rows_and_columns(world):
     names = ["bayes", "ridge", "logistic", "ensemble", "student", "baseline"]
     assert list(world.report.index) == names
-    assert list(world.report) == [*QUALITY, *COST, "retention", "recovered"]
+    assert list(world.report) == [
+        *QUALITY, *COST, *DIFFERENCE, "retention", "recovered",
+    ]  # fmt: skip
     assert "recovered" not in world.measure()
     floats = world.report.drop(columns="bytes")
     assert floats.dtypes.eq("float64").all()
