@@ -23,8 +23,7 @@ def bootstrap_interval(values, random_state=0):
            [ 0.,  1., nan]])
     """
     rng, n_columns = check_random_state(random_state), values.shape[1]
-    counted = ~np.isnan(values)
-    sums = _group(np.hstack([np.where(counted, values, 0), counted]), rng)  # (m, 2k)
+    sums = _sum_units(values, rng)  # (m, 2k)
     means = np.empty((N_RESAMPLES, n_columns))
     step = max(1, BLOCK_VALUES // len(sums))
     for start in range(0, N_RESAMPLES, step):
@@ -32,19 +31,27 @@ def bootstrap_interval(values, random_state=0):
         total = _count_draws(part.stop - part.start, len(sums), rng) @ sums
         with np.errstate(invalid="ignore"):  # no value among the rows that were drawn
             means[part] = total[:, :n_columns] / total[:, n_columns:]
-    few = counted.sum(axis=0) < 2
-    means[:, few] = 0
+    few = sums[:, n_columns:].sum(axis=0) < 2
+    means[:, few] = 0  # no warning of columns that are all NaN
     interval = np.nanquantile(means, LEVELS, axis=0)
     interval[:, few] = np.nan
     return interval
 
 
-def _group(sums, rng):
-    """Add up random groups of rows: their means vary like those of single rows."""
-    if len(sums) <= MOST_UNITS:
-        return sums
-    starts = np.linspace(0, len(sums), MOST_UNITS, endpoint=False).astype(int)
-    return np.add.reduceat(sums[rng.permutation(len(sums))], starts)
+def _sum_units(values, rng):
+    """Add up the values of each unit, and count them -> (m, 2k).
+
+    A unit is a row, or a random group of rows where there are many: means of groups
+    vary like those of rows.
+    """
+    order = starts = np.arange(len(values))
+    if len(values) > MOST_UNITS:
+        order = rng.permutation(len(values))
+        starts = np.linspace(0, len(values), MOST_UNITS, endpoint=False).astype(int)
+    known = [~np.isnan(column) for column in values.T]
+    columns = [np.where(k, c, 0.0) for k, c in zip(known, values.T, strict=True)]
+    units = [np.add.reduceat(c[order], starts, dtype=float) for c in columns + known]
+    return np.column_stack(units)
 
 
 def _count_draws(n_resamples, n_units, rng):

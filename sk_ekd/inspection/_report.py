@@ -149,13 +149,11 @@ def _predictions(distiller, X, proba, baseline):
 
 def _differences(predictions, y):
     """Return by how much the student is ahead of each entry, with its interval."""
-    right = np.column_stack(  # (n, k), NaN for no prediction
-        [
-            np.where(p.any(axis=1), p.argmax(axis=1) == y, np.nan)
-            for p in predictions.values()
-        ]
-    )
-    rows = right[:, [list(predictions).index("student")]] - right
+    right = {
+        name: np.where(p.any(axis=1), p.argmax(axis=1) == y, np.nan)
+        for name, p in predictions.items()
+    }
+    rows = np.column_stack([right["student"] - hits for hits in right.values()])
     low, high = bootstrap_interval(rows)  # (k,)
     values = pd.DataFrame(rows, columns=list(predictions)).mean()
     return pd.DataFrame(dict(zip(INTERVAL, [values, low, high], strict=True)))
