@@ -59,11 +59,17 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
     } | ensemble
     if not perfect:
         return None
+    cure = "pass unfitted teachers and cv=5, or rows that these have not seen"
+    if predictions.given is not None:
+        cure = (
+            "pass predictions that are out of fold, as `ask_teachers` makes them with "
+            "cv=5, and cv=5"
+        )
     return (
         "The fitted teachers are all but always right on the labeled rows, "
-        f"{_rounded(perfect)}: it seems that they were fitted on these rows. Weights "
-        "by their correctness then say little. Label rows that they have not seen, or "
-        "pass unfitted teachers and cv=5. See `teacher_accuracy_`."
+        f"{_rounded(perfect)}: it seems that they were fitted on these rows. What they "
+        "predict there then repeats the labels, and their correctness says nothing: "
+        f"{cure}. See `teacher_accuracy_`."
     )
 
 
