@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import ask_teachers
+from sk_ekd.weighting import uniform
 from tests.worlds import make_distiller
 
 SEEN = "that they were fitted on these rows"
@@ -98,3 +99,14 @@ def test_given_predictions_have_a_cure_of_their_own(world):
     cure = "pass predictions that are out of fold, as `ask_teachers` makes them"
     with pytest.warns(UserWarning, match=rf"{SEEN}.* {cure}"):
         make_distiller().fit(world.X, world.y, teacher_proba=proba)
+
+
+@pytest.mark.parametrize("weighting", ["uniform", uniform])
+def test_uniform_weights_do_not_help_where_most_targets_were_seen(world, weighting):
+    teachers = [fit_seen(world, DecisionTreeClassifier(random_state=0))]
+    with pytest.warns(UserWarning, match=rf"{SEEN}.* {CURE}"):
+        world.distill(teachers=teachers, weighting=weighting, y=world.truth)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        world.distill(teachers=teachers, weighting=weighting)  # few labels
+        world.distill(teachers=teachers, alpha=0, y=world.truth)  # not learned from
