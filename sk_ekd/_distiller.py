@@ -138,10 +138,9 @@ class EnsembleDistiller(Distiller):
         has one generator per process: to fit several distillers at a time, use
         processes, not threads.
     verbose : int, default=0
-        1 prints a line once the teachers are fitted, and one for each block of rows
-        that they predicted, and lets the built-in student print a line per epoch;
-        another student has its own `verbose`. From scikit-learn 1.9 on, its callbacks
-        follow both: ``distiller.set_callbacks(sklearn.callback.ProgressBar())``.
+        1 prints a line once the teachers are fitted, for each block of rows that they
+        predicted, and per epoch of the built-in student; another has its own `verbose`.
+        From scikit-learn 1.9 on: ``set_callbacks(sklearn.callback.ProgressBar())``.
 
     Attributes
     ----------
@@ -462,7 +461,8 @@ default=None
             record,
             predictions,
             calibrated=pooled and not isinstance(self.pool_, MeanPool),
-            by_correctness=self.alpha > 0 and not ignores_correctness(self.weighting),
+            by_correctness=not ignores_correctness(self.weighting),
+            alpha=self.alpha,
         )
         if doubt and not self._warned:
             warn(doubt)

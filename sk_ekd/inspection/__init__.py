@@ -4,9 +4,11 @@ The figures have labels beside their axes. If you pass `ax`, let its figure make
 for them, as in ``plt.subplots(1, 2, layout="constrained")``.
 """
 
+from ._compare import compare
 from ._disagreement import DisagreementDisplay
 from ._latency import LatencyDisplay
 from ._quality import expected_calibration_error
+from ._recommend import recommend
 from ._report import distillation_report
 from ._teacher_weight import TeacherWeightDisplay
 from ._training import TrainingDisplay
@@ -16,6 +18,8 @@ __all__ = [
     "LatencyDisplay",
     "TeacherWeightDisplay",
     "TrainingDisplay",
+    "compare",
     "distillation_report",
     "expected_calibration_error",
+    "recommend",
 ]

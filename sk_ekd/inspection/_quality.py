@@ -1,6 +1,7 @@
 """Measure how good probabilities are, given the labels."""
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import log_loss, roc_auc_score
 
 MEASURES = "accuracy", "balanced_accuracy", "log_loss", "roc_auc", "ece"
@@ -62,9 +63,7 @@ def measure_quality(proba, y):
     known = proba.any(axis=1)
     if not known.any():
         return dict.fromkeys(MEASURES, np.nan)
-    proba, y = proba[known].astype(np.float64), y[known]
-    # teachers predict in float32, and scikit-learn wants sums of one in float64
-    proba /= proba.sum(axis=1, keepdims=True)
+    proba, y = _scale_to_one(proba[known]), y[known]
     right = proba.argmax(axis=1) == y
     present = np.unique(y)
     return {
@@ -74,6 +73,59 @@ def measure_quality(proba, y):
         "roc_auc": _roc_auc(proba, y) if len(present) == proba.shape[1] else np.nan,
         "ece": expected_calibration_error(proba, y),
     }
+
+
+def loss_by_row(proba, y):
+    """Return the log-loss of each row, as scikit-learn takes it -> (n,)."""
+    of_label = _scale_to_one(proba)[np.arange(len(y)), y]
+    least = np.finfo(np.float64).eps
+    return -np.log(of_label.clip(least, 1 - least))
+
+
+def roc_auc_by_row(proba, y):
+    """Return what each row has to do with the AUC, which is their mean -> (n,).
+
+    The AUC of a class is the share of pairs, one row of the class and one of the rest,
+    in which the former has the higher score. The placement value of a row is its share
+    of such pairs (DeLong et al., 1988), by the ranks of Sun and Xu (IEEE Signal
+    Processing Letters 21, 2014). NaN where a class has fewer than two rows: it says
+    nothing of their variance.
+
+    Examples
+    --------
+    >>> proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.2, 0.8]])
+    >>> float(roc_auc_by_row(proba, np.array([0, 0, 1, 1])).mean())
+    0.75
+    """
+    n_classes = proba.shape[1]
+    count = np.bincount(y, minlength=n_classes)
+    if count.min() < 2:
+        return np.full(len(y), np.nan)
+    proba = _scale_to_one(proba)
+    codes = [1] if n_classes == 2 else range(n_classes)
+    return np.mean([_placement(proba[:, c], y == c) for c in codes], axis=0)
+
+
+def _placement(score, is_positive):
+    """Return the AUC, moved by how much each row deviates from it -> (n,)."""
+    rank, share = rankdata(score), np.empty(len(score))
+    for part in (is_positive, ~is_positive):
+        n_others = len(part) - part.sum()
+        share[part] = (rank[part] - rankdata(score[part])) / n_others
+    share[~is_positive] = 1 - share[~is_positive]  # below which positives it is
+    auc = share[is_positive].mean()
+    rows = np.empty(len(score))
+    for part in (is_positive, ~is_positive):
+        n = part.sum()
+        # n - 1, as DeLong et al. divide the variance
+        rows[part] = (share[part] - auc) * len(score) / np.sqrt(n * (n - 1))
+    return auc + rows
+
+
+def _scale_to_one(proba):
+    """Let rows sum to one in float64, as scikit-learn wants: some are float32."""
+    proba = proba.astype(np.float64)
+    return proba / proba.sum(axis=1, keepdims=True)
 
 
 def _roc_auc(proba, y):

@@ -101,25 +101,35 @@ def ensemble_proba(distiller, proba):
 
 def baseline_proba(baseline, X, classes):
     """Query the baseline, and give it a column for each of `classes` -> (n, c)."""
-    if not hasattr(baseline, "predict_proba"):
-        raise TypeError(
-            "`baseline` must be a fitted classifier with predict_proba, got "
-            f"{baseline!r}."
-        )
-    if not hasattr(baseline, "classes_"):
-        raise NotFittedError(
-            f"`baseline` has no `classes_`: fit it first, got {baseline!r}."
-        )
-    known = np.asarray(baseline.classes_)
+    known = known_classes(baseline, "baseline")
     if not set(known.tolist()) <= set(classes.tolist()):
         raise ValueError(
             f"`baseline` must know no class besides the distiller's {classes.tolist()}"
             f", got {known.tolist()}."
         )
-    prediction = np.asarray(baseline.predict_proba(X))
+    return model_proba(baseline, X, classes, "baseline")
+
+
+def known_classes(model, name):
+    """Return the classes of a fitted classifier with predict_proba."""
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"`{name}` must be a fitted classifier with predict_proba, got {model!r}."
+        )
+    if not hasattr(model, "classes_"):
+        raise NotFittedError(
+            f"`{name}` has no `classes_`: fit it first, got {model!r}."
+        )
+    return np.asarray(model.classes_)
+
+
+def model_proba(model, X, classes, name):
+    """Query a classifier, and give it a column for each of `classes` -> (n, c)."""
+    known = np.asarray(model.classes_)
+    prediction = np.asarray(model.predict_proba(X))
     if prediction.shape[1:] != known.shape:
         raise ValueError(
-            "predict_proba of `baseline` must have one column for each of its "
+            f"predict_proba of `{name}` must have one column for each of its "
             f"{len(known)} classes, got an array of shape {prediction.shape}."
         )
     return align(prediction, known, classes)

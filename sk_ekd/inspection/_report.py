@@ -5,6 +5,7 @@ import pandas as pd
 
 from .._data import as_rows, take_rows
 from ..pooling import MeanPool
+from ._bootstrap import bootstrap_interval
 from ._costs import measure_costs
 from ._quality import measure_quality
 from ._read import (
@@ -15,8 +16,7 @@ from ._read import (
     teacher_names,
     teachers_proba,
 )
-
-OTHERS = ("ensemble", "pool", "student", "baseline")  # entries that are not teachers
+from ._recommend import INTERVAL, OTHERS
 
 
 def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
@@ -57,6 +57,10 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         - us_single: microseconds for a call with a single row;
         - bytes: length of the pickle, which for a distiller is that of its `student_`
           alone. It is missing where the model cannot be pickled;
+        - difference, difference_low, difference_high: the student's accuracy minus that
+          of the entry, on the rows that both predict, and its 95 % interval by the
+          paired bootstrap, as in :func:`compare`. Where the whole interval is above
+          zero, the student is ahead;
         - retention: the accuracy as a share of the ensemble's;
         - recovered: how much of the step from the baseline's accuracy to the ensemble's
           is made. It is there only with a baseline, NaN where there is no step, and
@@ -73,7 +77,8 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     Times are medians over calls of `predict_proba` in this process, or of
     `decision_function` or `predict` for a teacher that lacks it. They hold for this
     machine, and take about a second per model to measure. A teacher that has the name
-    of another entry is shown as "student (teacher)".
+    of another entry is shown as "student (teacher)". :func:`recommend` says which model
+    of a report to ship.
 
     Examples
     --------
@@ -109,7 +114,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         teachers = dict(zip(names, distiller.teachers_, strict=True))
     costs = measure_costs(distiller, teachers, baseline, X)
     report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
-    report = _compare(report.astype({"bytes": "Int64"}))
+    report = report.astype({"bytes": "Int64"})
+    report[INTERVAL] = _differences(predictions, y)
+    report = _add_shares(report)
     coverage = {name: p.any(axis=1).mean() for name, p in predictions.items()}
     if min(coverage.values()) < 1:
         report["coverage"] = coverage
@@ -142,7 +149,19 @@ def _predictions(distiller, X, proba, baseline):
     return predictions
 
 
-def _compare(report):
+def _differences(predictions, y):
+    """Return by how much the student is ahead of each entry, with its interval."""
+    right = {
+        name: np.where(p.any(axis=1), p.argmax(axis=1) == y, np.nan)
+        for name, p in predictions.items()
+    }
+    rows = np.column_stack([right["student"] - hits for hits in right.values()])
+    low, high = bootstrap_interval(rows)  # (k,)
+    values = pd.DataFrame(rows, columns=list(predictions)).mean()
+    return pd.DataFrame(dict(zip(INTERVAL, [values, low, high], strict=True)))
+
+
+def _add_shares(report):
     """Add how much the entries keep of the ensemble's accuracy, and of its gain."""
     accuracy = report["accuracy"]
     report["retention"] = accuracy / accuracy["ensemble"]

@@ -6,19 +6,20 @@ from ._open import holds_fitted, is_prefit
 
 BY_CHANCE = 1e-3  # how likely it is that one who guesses is right as seldom
 ALL_BUT_PERFECT = 0.99  # accuracy on labeled rows that only seen rows explain
+MOST = 0.5  # share of labeled rows beyond which what was seen is most of the targets
 LITTLE = 0.5  # of an even share: a teacher that weighs less on average carries none
 
 
-def find_doubt(record, predictions, *, calibrated, by_correctness):
+def find_doubt(record, predictions, *, calibrated, by_correctness, alpha):
     """Return what to warn of, None where nothing is off.
 
     `record` has the accuracies on labeled rows. `calibrated` says whether a pool is
     fitted on them, `by_correctness` whether the weighting trusts the teachers'
-    correctness.
+    correctness. With `alpha` of zero, nothing is learned from them.
     """
     accuracy = dict(zip(predictions.names, record.accuracy.tolist(), strict=True))
-    teachers = predictions.teachers
-    chance, n_labeled = 1 / len(predictions.classes), predictions.data.labeled.sum()
+    teachers, labeled = predictions.teachers, predictions.data.labeled
+    chance, n_labeled = 1 / len(predictions.classes), labeled.sum()
     worse = {
         name: hits
         for name, hits in accuracy.items()
@@ -49,7 +50,7 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
             "deserve. Label rows that no teacher has seen, pass unfitted teachers "
             "and cv=5, or set pooling='mean'. See `pool_`."
         )
-    if not by_correctness:
+    if alpha == 0 or not (by_correctness or labeled.mean() > MOST):
         return None
     heavy = _carry_weight(record.teacher_weight, predictions.names)
     perfect = {
@@ -59,11 +60,17 @@ def find_doubt(record, predictions, *, calibrated, by_correctness):
     } | ensemble
     if not perfect:
         return None
+    cure = "pass unfitted teachers and cv=5, or rows that these have not seen"
+    if predictions.given is not None:
+        cure = (
+            "pass predictions that are out of fold, as `ask_teachers` makes them with "
+            "cv=5, and cv=5"
+        )
     return (
         "The fitted teachers are all but always right on the labeled rows, "
-        f"{_rounded(perfect)}: it seems that they were fitted on these rows. Weights "
-        "by their correctness then say little. Label rows that they have not seen, or "
-        "pass unfitted teachers and cv=5. See `teacher_accuracy_`."
+        f"{_rounded(perfect)}: it seems that they were fitted on these rows. What they "
+        "predict there then repeats the labels, and their correctness says nothing: "
+        f"{cure}. See `teacher_accuracy_`."
     )
 
 

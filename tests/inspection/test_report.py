@@ -33,14 +33,17 @@ from sk_ekd.inspection import (
     TeacherWeightDisplay,
     _costs,
     _report,
+    compare,
     distillation_report,
     expected_calibration_error,
+    recommend,
 )
 from tests.worlds import make_net
 
-pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are right")
+pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are all but")
 
 QUALITY = ["accuracy", "balanced_accuracy", "log_loss", "roc_auc", "ece"]
+DIFFERENCE = ["difference", "difference_low", "difference_high"]
 COST = ["us_per_row", "us_single", "bytes"]
 
 
@@ -154,7 +157,9 @@ def test_border_belongs_to_the_bin_below():
 def test_rows_and_columns(world):
     names = ["bayes", "ridge", "logistic", "ensemble", "student", "baseline"]
     assert list(world.report.index) == names
-    assert list(world.report) == [*QUALITY, *COST, "retention", "recovered"]
+    assert list(world.report) == [
+        *QUALITY, *COST, *DIFFERENCE, "retention", "recovered",
+    ]  # fmt: skip
     assert "recovered" not in world.measure()
     floats = world.report.drop(columns="bytes")
     assert floats.dtypes.eq("float64").all()
@@ -226,6 +231,73 @@ def test_retention_and_recovered_are_anchored(world):
     assert_allclose(report["retention"], accuracy / accuracy["ensemble"])
     gain = accuracy["ensemble"] - accuracy["baseline"]
     assert_allclose(report["recovered"], (accuracy - accuracy["baseline"]) / gain)
+
+
+def test_difference_is_the_students_minus_the_entrys(world):
+    report = world.report
+    student = report.loc["student", "accuracy"]
+    assert_allclose(report["difference"], student - report["accuracy"], atol=1e-12)
+    assert (report.loc["student", DIFFERENCE] == 0).all()
+    assert (report["difference_low"] <= report["difference"]).all()
+    assert (report["difference"] <= report["difference_high"]).all()
+
+
+def test_intervals_are_those_of_compare(world):
+    found = compare(world.distiller, world.teachers[0][1], world.X, world.y)
+    expected = found.loc["accuracy", ["difference", "low", "high"]]
+    atol = 0.1 * (expected["high"] - expected["low"])  # they draw other rows
+    assert_allclose(
+        world.report.loc["bayes", DIFFERENCE].astype(float), expected, atol=atol
+    )
+
+
+def test_same_call_gives_the_same_intervals(world):
+    pd.testing.assert_frame_equal(
+        world.measure()[DIFFERENCE], world.measure()[DIFFERENCE]
+    )
+
+
+def test_differences_are_of_rows_that_both_predict(world):
+    class Half:
+        """Says nothing of half of the rows, where the student may be right."""
+
+        classes_ = np.array(["ant", "bee", "cat"])
+
+        def predict_proba(self, X):
+            proba = world.teachers[0][1].predict_proba(X)
+            proba[: len(X) // 2] = np.nan
+            return proba
+
+    distiller = world.distill([world.teachers[1][1], Half()])
+    report = world.measure(distiller)
+    half = slice(75, 150)
+    student = distiller.score(world.X[half], world.y[half])
+    teacher = world.teachers[0][1].score(world.X[half], world.y[half])
+    assert report.loc["half", "difference"] == pytest.approx(student - teacher)
+    assert report.loc["half", "coverage"] == 0.5
+    assert recommend(report).startswith(("Ship", "Measure"))
+
+
+def test_teacher_that_predicts_no_row_here_has_no_difference(world):
+    class Silent:
+        classes_ = np.array(["ant", "bee", "cat"])
+
+        def predict_proba(self, X):
+            return np.full((len(X), 3), 1 / 3 if len(X) == 250 else np.nan)
+
+    distiller = world.distill([world.teachers[1][1], ("silent", Silent())])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = world.measure(distiller)
+    assert report.loc["silent", DIFFERENCE].isna().all()
+    assert "silent" not in recommend(report)
+
+
+def test_advice_on_a_report_names_one_of_its_entries(world):
+    advice = recommend(world.report)
+    named = [name for name in world.report.index if re.search(rf"\b{name}\b", advice)]
+    assert advice.startswith("Ship")
+    assert named
 
 
 def test_nothing_is_recovered_where_nothing_was_gained(world):
@@ -437,6 +509,8 @@ def test_single_labeled_row_is_enough(world):
     report = world.measure(X=world.X[:1], y=world.y[:1])
     assert report["roc_auc"].isna().all()
     assert report[["accuracy", "log_loss", "ece", *COST]].notna().all(axis=None)
+    assert report["difference_low"].isna().all()
+    assert recommend(report).startswith("Measure on more rows")
 
 
 def test_report_rounds_averages_and_leaves_its_input_alone(world):
