@@ -25,7 +25,7 @@ from ._compat import (
 from ._data import as_rows, read_data, take_labeled
 from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
-from ._synthetic import add_rows
+from ._synthetic import add_rows, choose_times
 from ._targets import (
     check_every_teacher_predicts,
     check_labels_to_learn,
@@ -91,7 +91,7 @@ class EnsembleDistiller(Distiller):
         one temperature (:class:`~sk_ekd.pooling.CalibratedPool`), "stacked" is the mean
         of this and a stacker (:class:`~sk_ekd.pooling.StackedPool`). The predictions
         for these rows must be out of fold, or come from teachers fitted on other rows.
-        "auto" is "calibrated" where `cv` fits every teacher, and the folds have seen
+        "auto" is "stacked" where `cv` fits every teacher, and the folds have seen
         the classes of nearly all labeled rows; otherwise "mean". With `teacher_proba`,
         `cv` says how it was made: pass ``cv=5`` if out of fold, also with no teachers.
     weighting : {"correctness", "unified", "uniform"} or callable, \
@@ -116,14 +116,15 @@ class EnsembleDistiller(Distiller):
     unlabeled_label : scalar or None, default=-1
         The mark of an unknown label in `y`; missing values (None, NaN, ``pd.NA``) are
         unknown labels too. None: there is no mark, as for true labels {-1, 1}.
-    synthetic : int, default=0
-        How many synthetic rows to make of each row of a dense table, as 5 where little
+    synthetic : int or "auto", default="auto"
+        How many synthetic rows to make of each row of a dense table, where too little
         is unlabeled; real unlabeled rows help more. Each mixes the row with one of its
-        five nearest neighbors (of 20,000 rows at most): about half of the columns are
-        the neighbor's, the numbers among them jittered. It weighs what the row weighs
-        and has no label, so that with 5 the label term is a sixth of what it was in the
-        mean. The fitted teachers are asked about it, also beside `teacher_proba`. The
-        built-in student trains 2.5 times the steps, another its epochs over all rows.
+        five nearest neighbors: about half of the columns are the neighbor's, the
+        numbers among them jittered. It has no label, and the teachers are asked about
+        it, also beside `teacher_proba`; with 5, the label term is a sixth as heavy in
+        the mean. The built-in student trains 2.5 times the steps, another its epochs
+        over all rows. "auto" is 5 in a `fit` of the built-in student where `cv` fits
+        every teacher, and more than half of at most 20,000 rows are labeled; else 0.
     validation_fraction : float, default=None
         Share of the rows with a part in the loss to hold out, stratified by label,
         known or not; a class with one labeled row keeps it for training. Training stops
@@ -207,7 +208,7 @@ class EnsembleDistiller(Distiller):
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "classes": ["array-like", None],
         "unlabeled_label": [str, Real, np.bool_, None],
-        "synthetic": [Interval(Integral, 0, None, closed="left")],
+        "synthetic": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -227,7 +228,7 @@ class EnsembleDistiller(Distiller):
         class_weight=None,
         classes=None,
         unlabeled_label=-1,
-        synthetic=0,
+        synthetic="auto",
         validation_fraction=None,
         n_jobs=None,
         random_state=None,
@@ -285,8 +286,10 @@ default=None
 
         predictions, data = self._read(X, y, sample_weight, teacher_proba)  # (n,)
         check_labels_to_learn(data, self.alpha)
+        auto = self.student is None and self.alpha > 0
+        self.synthetic_ = choose_times(self.synthetic, data, predictions, auto=auto)
         student = self._choose_student(data)
-        data = add_rows(data, self.synthetic, self._rng, self.verbose)
+        data = add_rows(data, self.synthetic_, self._rng, self.verbose)
         weight = scale_weight(data, self.classes_, self.class_weight)  # (n,)
         self._warn_of_callers()
         with seeded(teacher_seed):  # for teachers that are torch nets
@@ -378,8 +381,10 @@ default=None
         predictions, data = self._read(X, y, *given, classes, first=first)  # (n,)
         if first:
             check_classes_are_named(predictions, data, (classes, self.classes))
+        self.synthetic_ = choose_times(self.synthetic, data, predictions, auto=False)
+        if first:
             student = self._choose_student(data, decay=False)
-        data = add_rows(data, self.synthetic, self._rng, self.verbose)
+        data = add_rows(data, self.synthetic_, self._rng, self.verbose)
         weight = weigh_classes(data, self.classes_, self.class_weight)  # (n,)
         with seeded(teacher_seed):
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
@@ -428,8 +433,6 @@ default=None
         self.classes_ = predictions.find_classes(labels, classes, self.unlabeled_label)
         if not first:
             check_same_teachers(predictions, self.teacher_names_)
-        if self.synthetic:
-            predictions.check_can_ask()
         y = encode_labels(labels, data.labeled, self.classes_)
         return predictions, data._replace(y=y)
 
@@ -480,7 +483,11 @@ default=None
     def _choose_student(self, data, *, decay=True):
         student = self.student
         if student is None:
-            how = {"synthetic": self.synthetic, "decay": decay, "verbose": self.verbose}
+            how = {
+                "synthetic": self.synthetic_,
+                "decay": decay,
+                "verbose": self.verbose,
+            }
             student = default_student(data.X, **how)
         check_student(student)
         return student

@@ -173,7 +173,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 get_tags(r[1] if isinstance(r, tuple) else r).input_tags
                 for r in readers
             ]
-            is_mixed = getattr(self, "synthetic", 0) > 0  # column by column
+            is_mixed = getattr(self, "synthetic", 0) not in (0, "auto")
             tags.input_tags.sparse = not is_mixed and all(tag.sparse for tag in inputs)
             tags.input_tags.allow_nan = all(tag.allow_nan for tag in inputs)
         return tags

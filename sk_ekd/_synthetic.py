@@ -13,6 +13,9 @@ from ._columns import as_table, is_plain, read_numbers
 from ._table import DISTINCT, FEW, TableEncoder
 from ._torch_state import draw_seed
 
+COPIES = 5  # synthetic rows for each row where "auto" makes any:
+MOSTLY = 0.5  # where more of the rows than this are labeled,
+LARGEST = 20_000  # and there are not more of them
 N_NEIGHBORS = 5  # of which one is drawn for each synthetic row
 MOST_SEARCHED = 20_000  # rows to find neighbors among; of more, so many are drawn
 BLOCK_VALUES = 2**22  # distances held at once: 16 MB
@@ -21,6 +24,30 @@ NOISE = 1e-5  # added to what is searched, where a number has a spread of one
 EXACT = 2.0**53  # beyond it, float64 does not hold every integer
 FLOATS = (float, np.floating)
 NUMBERS = (int, np.integer, *FLOATS)  # in an array of objects; others are copied
+
+
+def choose_times(synthetic, data, predictions, *, auto=True):
+    """Return how many synthetic rows to make of each row; "auto" needs reasons.
+
+    It makes some only for teachers that are fitted here: those of the caller may be
+    slow to ask. `auto` says whether it may make any.
+    """
+    if synthetic != "auto":
+        if synthetic:
+            predictions.check_can_ask()
+        return synthetic
+    is_needed = data.labeled.mean() > MOSTLY and len(data.y) <= LARGEST
+    is_cheap = predictions.given is None and predictions.fits_all
+    return COPIES if auto and is_needed and is_cheap and _is_table(data.X) else 0
+
+
+def _is_table(X):
+    """Return whether synthetic rows can be made of X."""
+    try:
+        _encode(X)
+        return bool(_columns_of(X))
+    except (TypeError, ValueError):
+        return False
 
 
 def add_rows(data, times, rng, verbose=0):

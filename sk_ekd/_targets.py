@@ -12,7 +12,7 @@ from ._data import take_rows
 from .pooling import POOLINGS, MeanPool
 from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
 
-AUTO = "calibrated"  # the pool of predictions that are out of fold
+AUTO = "stacked"  # the pool of predictions that are out of fold
 MOST_UNSEEN = 0.05  # share of labels that no fold has seen, beyond which pools suffer
 
 

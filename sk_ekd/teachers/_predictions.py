@@ -83,11 +83,7 @@ class Predictions:
         self.n_jobs = n_jobs
         self.shape = len(self.names), len(classes)
         # no teacher was fitted on the labeled rows that it predicts
-        self.out_of_fold = (
-            bool(data.labeled.any())
-            and not is_prefit(self.cv)
-            and not any(map(holds_fitted, self.teachers.values()))
-        )
+        self.out_of_fold = bool(data.labeled.any()) and self.fits_all
         self._labeled = None  # (n_labeled, t, c), once it is there
         self._order = data.labeled.cumsum() - 1  # of a row among the labeled ones
         if is_prefit(self.cv):
@@ -125,6 +121,13 @@ class Predictions:
             parts = [self.block(index)[1] for index in known]
             self._labeled = np.concatenate([empty, *parts])
         return self._labeled
+
+    @property
+    def fits_all(self):
+        """Whether `cv` fits every teacher, or did where predictions are given."""
+        return not is_prefit(self.cv) and not any(
+            map(holds_fitted, self.teachers.values())
+        )
 
     def check_can_ask(self):
         """Raise where no teacher can be asked about rows that are not the caller's."""
