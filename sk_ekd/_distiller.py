@@ -39,7 +39,7 @@ from ._torch_state import draw_seed, seeded
 from .losses import DistillationLoss
 from .pooling import POOLINGS, MeanPool
 from .students import default_student
-from .students._net import check_student, fit_student, student_proba, update_student
+from .students._kinds import check_student, fit_student, student_proba, update_student
 from .teachers._doubt import find_doubt
 from .teachers._open import open_teachers
 from .teachers._predictions import Predictions
@@ -400,7 +400,7 @@ default=None
         has_names = hasattr(self, "feature_names_in_") or not isinstance(X, np.ndarray)
         if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
             validate_data(self, X, reset=False, skip_check_array=True)
-        return student_proba(self.student_, X)
+        return student_proba(self.student_, X, len(self.classes_))
 
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):
         """Check the input, and find all classes -> Predictions to fit, Data."""
@@ -484,7 +484,7 @@ default=None
         student = self.student
         if student is None:
             student = default_student(data.X, decay=decay, verbose=self.verbose)
-        check_student(student)
+        check_student(student, self._make_loss, self.validation_fraction)
         return student
 
     def _parts(self):
