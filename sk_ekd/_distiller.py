@@ -47,7 +47,7 @@ from .weighting import WEIGHTINGS
 
 
 class EnsembleDistiller(Distiller):
-    """Distill an ensemble of classifiers into one small, fast neural network.
+    """Distill an ensemble of classifiers into one small, fast model.
 
     The student learns the class probabilities of the teachers' ensemble, from labeled
     and unlabeled rows alike, and predicts without the teachers. The method is unified
@@ -68,15 +68,15 @@ class EnsembleDistiller(Distiller):
         other than CSR are converted to CSR). A fitted forest, Bagging, Voting, Stacking
         or CalibratedClassifierCV of scikit-learn that is passed bare, not in a list,
         stands for its members. None: `fit` is given predictions, `teacher_proba`.
-    student : skorch classifier, Pipeline that ends in one, or None, default=None
-        A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
-        returns logits) or `NLLLoss` (probabilities), or a
-        :class:`skorch.NeuralNetBinaryClassifier`. It is cloned, never fitted in place.
-        Where the module takes `in_features` and `out_features` and they are unset, they
-        are set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
-        unless `iterator_train__shuffle` says otherwise, and `validation_fraction` takes
-        the place of the net's `train_split`. None is the built-in network,
-        :func:`sk_ekd.students.default_student`.
+    student : classifier, Pipeline that ends in one, or None, default=None
+        None is the built-in network, :func:`sk_ekd.students.default_student`. Another
+        network is a :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the
+        module returns logits) or `NLLLoss` (probabilities), or a
+        :class:`skorch.NeuralNetBinaryClassifier`. It gets float32 rows, and the widths
+        `in_features` and `out_features` where its module takes them. Any other
+        classifier whose `fit` takes `sample_weight`, such as a tree or LightGBM, is
+        fitted to each row once for each class of its target, with ``temperature=1``.
+        The student is cloned, never fitted in place. A Pipeline gets what `fit` gets.
     cv : "prefit", int, splitter or iterable, default="prefit"
         "prefit": the teachers are fitted, and used as they are. Otherwise clones are
         fitted on the labeled rows. Predictions for a labeled row then come from clones
@@ -146,11 +146,11 @@ class EnsembleDistiller(Distiller):
         The same by name.
     teacher_names_ : list of str
         The teachers' names, also where `teacher_proba` replaced them.
-    student_ : skorch classifier or Pipeline
+    student_ : classifier or Pipeline
         The fitted student; by itself it predicts indices into `classes_`. A bare net
         takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
-        One line per epoch: `train_loss` and its terms `label_loss` and
+        One line per epoch of a network: `train_loss`, its terms `label_loss` and
         `distillation_loss`, and what the student's callbacks record (none of this with
         ``callbacks="disable"``). With `validation_fraction` also `valid_loss`, its
         terms, and `valid_acc`, the accuracy on the labeled rows that were held out.

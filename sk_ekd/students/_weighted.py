@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_regressor
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
@@ -160,20 +160,60 @@ def _named(model):
 
 
 def _fit(model, X, targets, loss):
-    """Fit the classifier at a mean weight of one a row -> it, or a constant."""
+    """Fit the classifier at a mean weight of one a row -> it, or what stands for it."""
     check_kept(count_rows(X), targets)
     copies = _expand(loss, targets)
-    n_used = len(np.unique(copies.row))
-    weight = copies.weight * (n_used / copies.weight.sum())
-    if (copies.label == copies.label[0]).all():
+    known, codes = np.unique(copies.label, return_inverse=True)
+    if len(known) == 1:
         warn(
-            f"The target of every row is one class alone, number {copies.label[0]}, so "
-            f"that the student, a {type(model).__name__}, is replaced by a constant."
+            f"The target of every row is one class alone, number {known[0]}, so that "
+            f"the student, a {type(model).__name__}, is replaced by a constant."
         )
         model = DummyClassifier(strategy="prior")
+    n_used = len(np.unique(copies.row))
+    weight = copies.weight * (n_used / copies.weight.sum())
+    X = _take(X, copies.row)
     with _named(model):
-        model.fit(_take(X, copies.row), copies.label, sample_weight=weight)
-    return model
+        try:
+            return model.fit(X, copies.label, sample_weight=weight)
+        except Exception:
+            if known[-1] == len(known) - 1:
+                raise
+        # XGBoost takes no labels with a gap, which is a class without any share
+        model.fit(X, codes, sample_weight=weight)
+    return Recoded(model, known)
+
+
+class Recoded(ClassifierMixin, BaseEstimator):
+    """A classifier that was fitted to codes of its classes, and predicts the classes.
+
+    Parameters
+    ----------
+    estimator : classifier
+        It predicts positions in `classes`.
+    classes : ndarray of shape (n_classes,)
+        The classes, sorted.
+    """
+
+    def __init__(self, estimator, classes):
+        self.estimator = estimator
+        self.classes = classes
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    @property
+    def classes_(self):
+        """The classes, sorted."""
+        return self.classes
+
+    def predict(self, X):
+        """Predict a class for each row -> (n,)."""
+        return self.classes[np.asarray(self.estimator.predict(X), dtype=np.intp)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class -> (n, c)."""
+        return self.estimator.predict_proba(X)
 
 
 def _partial_fit(model, X, targets, loss, classes=None):
