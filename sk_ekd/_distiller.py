@@ -38,8 +38,7 @@ from ._targets import (
 from ._torch_state import draw_seed, seeded
 from .losses import DistillationLoss
 from .pooling import POOLINGS, MeanPool
-from .students import default_student
-from .students._kinds import check_student, fit_student, student_proba, update_student
+from .students import _kinds, default_student
 from .teachers._doubt import find_doubt
 from .teachers._open import open_teachers
 from .teachers._predictions import Predictions
@@ -286,10 +285,11 @@ default=None
         fraction = self.validation_fraction
         train, valid = hold_out(data.X, targets, fraction, self.alpha, student_seed)
         how = self._training(task, data, student_seed)
-        self.student_, self.history_ = fit_student(student, train, valid, **how)
+        self.student_, self.history_ = _kinds.fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
+    @_kinds.needs_chunks
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def partial_fit(
@@ -372,13 +372,13 @@ default=None
             if first:
                 self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
             targets, _ = self._mix(predictions, weight, task, pooled=first)  # (n, c)
-        how = self._training(task, data, student_seed)
+        how, part = self._training(task, data, student_seed), (data.X, targets)
         if first:
             student = self._choose_student(data, decay=False)
-            fitted = fit_student(student, (data.X, targets), None, **how, n_epochs=1)
+            fitted = _kinds.fit_student(student, part, None, **how, n_epochs=1)
             self.student_, self.history_ = fitted
         else:
-            self.history_ = update_student(self.student_, (data.X, targets), **how)
+            self.history_ = _kinds.update_student(self.student_, part, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -400,7 +400,7 @@ default=None
         has_names = hasattr(self, "feature_names_in_") or not isinstance(X, np.ndarray)
         if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
             validate_data(self, X, reset=False, skip_check_array=True)
-        return student_proba(self.student_, X, len(self.classes_))
+        return _kinds.student_proba(self.student_, X, len(self.classes_))
 
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):
         """Check the input, and find all classes -> Predictions to fit, Data."""
@@ -484,7 +484,7 @@ default=None
         student = self.student
         if student is None:
             student = default_student(data.X, decay=decay, verbose=self.verbose)
-        check_student(student, self._make_loss, self.validation_fraction)
+        _kinds.check_student(student, self._make_loss, self.validation_fraction)
         return student
 
     def _parts(self):
@@ -492,7 +492,7 @@ default=None
         teachers = getattr(self, "named_teachers_", None)
         student = getattr(self, "student_", self.student)
         if student is not None:
-            check_student(student)
+            _kinds.check_student(student)
         return teachers or self._open_teachers(), student
 
     def _open_teachers(self):

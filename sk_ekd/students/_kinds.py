@@ -3,6 +3,9 @@
 A kind is a module with the functions below; both take their rows as `Targets`.
 """
 
+from contextlib import suppress
+
+from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNet
 from torch import nn
 
@@ -40,6 +43,19 @@ def student_proba(student, X, n_classes):
     if _kind_of(student) is _net:
         return _net.student_proba(student, X)
     return _weighted.student_proba(student, X, n_classes)
+
+
+def _learns_in_chunks(distiller):
+    """Raise an AttributeError for a distiller whose student cannot go on."""
+    student = getattr(distiller, "student_", distiller.student)
+    with suppress(TypeError):  # which partial_fit itself is to raise
+        if student is not None and _kind_of(student) is _weighted:
+            _weighted.check_student(student)
+            _weighted.check_chunkwise(student)
+    return True
+
+
+needs_chunks = available_if(_learns_in_chunks)
 
 
 def _kind_of(student):

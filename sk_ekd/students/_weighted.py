@@ -72,6 +72,20 @@ def check_training(student, loss, validation_fraction):
         )
 
 
+def check_chunkwise(student):
+    """Raise for a classifier that cannot go on from where it was."""
+    _, model = split_student(student)
+    method = getattr(model, "partial_fit", None)
+    options = inspect.signature(method).parameters if method else {}
+    if not {"classes", "sample_weight"} <= set(options):
+        raise AttributeError(
+            f"partial_fit needs a student that goes on from where it was, but the "
+            f"{type(model).__name__} has no `partial_fit` that takes `classes` and "
+            "`sample_weight`: call fit on all rows, or pass a net, or a classifier "
+            "that has, such as SGDClassifier(loss='log_loss')."
+        )
+
+
 def _is_regressor(model):
     with suppress(Exception):  # models of other libraries have no tags
         return is_regressor(model)
@@ -219,19 +233,11 @@ class Recoded(ClassifierMixin, BaseEstimator):
 def _partial_fit(model, X, targets, loss, classes=None):
     """Let the classifier see more rows; their weights are not scaled."""
     check_kept(count_rows(X), targets)
-    name, method = type(model).__name__, getattr(model, "partial_fit", None)
-    options = inspect.signature(method).parameters if method else {}
-    if not {"classes", "sample_weight"} <= set(options):
-        raise ValueError(
-            f"partial_fit needs a student that goes on from where it was, but {name} "
-            "has no `partial_fit` that takes `classes` and `sample_weight`: call fit "
-            "on all rows, or pass a net, or one that has, such as "
-            "SGDClassifier(loss='log_loss')."
-        )
     copies = _expand(loss, targets)
     if classes is None:
         new = np.setdiff1d(copies.label, model.classes_)
         if len(new):
+            name = type(model).__name__
             raise ValueError(
                 f"The student, a {name}, was fitted to rows without the classes of "
                 f"numbers {new.tolist()}, and cannot learn them now: start with "

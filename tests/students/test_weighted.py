@@ -421,6 +421,14 @@ def test_partial_fit_goes_on_from_fit(small):
     assert distiller.student_.class_count_.sum() > count
 
 
+def test_distiller_learns_in_chunks_where_its_student_does(small):
+    assert not hasattr(small.distiller(student=TREE), "partial_fit")
+    for student in (None, linear_net(), GaussianNB(), "mlp"):
+        assert hasattr(small.distiller(student=student), "partial_fit")
+    with pytest.raises(TypeError, match="got str"):  # what is wrong is said
+        EnsembleDistiller(small.teachers, "mlp").partial_fit(small.X, small.partly)
+
+
 # --- Around it -----------------------------------------------------------------------
 
 
@@ -525,6 +533,13 @@ def test_child_of_the_loss_may_say_what_it_is(small):
     assert_array_equal(fitted.predict_proba(small.X), expected)
 
 
+def tell_why(distiller):
+    try:
+        distiller.partial_fit  # noqa: B018
+    except AttributeError as error:
+        raise error.__cause__ from None
+
+
 test_faults_are_errors = check_errors(
     {
         "no sample_weight": (
@@ -588,14 +603,14 @@ test_faults_are_errors = check_errors(
             "use the loss of the method",
         ),
         "tree in chunks": (
-            lambda w: w.distiller(student=TREE).partial_fit(w.X, w.partly),
-            ValueError,
+            lambda w: tell_why(w.distiller(student=TREE)),
+            AttributeError,
             "DecisionTreeClassifier has no `partial_fit`",
             "SGDClassifier(loss='log_loss')",
         ),
         "tree in a chunk after fit": (
-            lambda w: w.fit(student=TREE).partial_fit(w.X, w.partly),
-            ValueError,
+            lambda w: tell_why(w.fit(student=TREE)),
+            AttributeError,
             "DecisionTreeClassifier has no `partial_fit`",
             "call fit on all rows",
         ),
