@@ -39,8 +39,7 @@ from ._targets import (
 from ._torch_state import draw_seed, seeded
 from .losses import DistillationLoss
 from .pooling import POOLINGS, MeanPool
-from .students import default_student
-from .students._net import check_student, fit_student, student_proba, update_student
+from .students import _kinds, default_student
 from .teachers._doubt import find_doubt
 from .teachers._open import open_teachers
 from .teachers._predictions import Predictions
@@ -48,7 +47,7 @@ from .weighting import WEIGHTINGS
 
 
 class EnsembleDistiller(Distiller):
-    """Distill an ensemble of classifiers into one small, fast neural network.
+    """Distill an ensemble of classifiers into one small, fast model.
 
     The student learns the class probabilities of the teachers' ensemble, from labeled
     and unlabeled rows alike, and predicts without the teachers. The method is unified
@@ -65,19 +64,19 @@ class EnsembleDistiller(Distiller):
     ----------
     teachers : list of classifiers, of (str, classifier), a fitted ensemble, or None
         Classifiers of any library, with `predict_proba`, `decision_function` or
-        `predict`, and `classes_`. They see `X` exactly as it is given (sparse formats
-        other than CSR are converted to CSR). A fitted forest, Bagging, Voting, Stacking
-        or CalibratedClassifierCV of scikit-learn that is passed bare, not in a list,
-        stands for its members. None: `fit` is given predictions, `teacher_proba`.
-    student : skorch classifier, Pipeline that ends in one, or None, default=None
-        A :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the module
-        returns logits) or `NLLLoss` (probabilities), or a
-        :class:`skorch.NeuralNetBinaryClassifier`. It is cloned, never fitted in place.
-        Where the module takes `in_features` and `out_features` and they are unset, they
-        are set. A net gets float32 rows, a Pipeline what `fit` gets. Rows are shuffled
-        unless `iterator_train__shuffle` says otherwise, and `validation_fraction` takes
-        the place of the net's `train_split`. None is the built-in network,
-        :func:`sk_ekd.students.default_student`.
+        `predict`, and `classes_`. They see `X` exactly as it is given (sparse as CSR).
+        A fitted forest, Bagging, Voting, Stacking or CalibratedClassifierCV that is
+        passed bare, not in a list, stands for its members. None: `fit` gets
+        predictions, `teacher_proba`.
+    student : classifier, Pipeline that ends in one, or None, default=None
+        None is the built-in network, :func:`sk_ekd.students.default_student`. Another
+        network is a :class:`skorch.NeuralNetClassifier` with `CrossEntropyLoss` (the
+        module returns logits) or `NLLLoss` (probabilities), or a
+        :class:`skorch.NeuralNetBinaryClassifier`. It gets float32 rows, and the widths
+        `in_features` and `out_features` where its module takes them. Any other
+        classifier whose `fit` takes `sample_weight`, such as a tree or LightGBM, is
+        fitted to each row once for each class of its target, with ``temperature=1``.
+        The student is cloned, never fitted in place. A Pipeline gets what `fit` gets.
     cv : "prefit", int, splitter or iterable, default="prefit"
         "prefit": the teachers are fitted, and used as they are. Otherwise clones are
         fitted on the labeled rows. Predictions for a labeled row then come from clones
@@ -155,14 +154,16 @@ class EnsembleDistiller(Distiller):
         The same by name.
     teacher_names_ : list of str
         The teachers' names, also where `teacher_proba` replaced them.
-    student_ : skorch classifier or Pipeline
+    student_ : classifier or Pipeline
         The fitted student; by itself it predicts indices into `classes_`. A bare net
         takes float32 rows only; a Pipeline is given a step that casts to them.
     history_ : DataFrame
-        One line per epoch: `train_loss` and its terms `label_loss` and
+        One line per epoch of a network: `train_loss`, its terms `label_loss` and
         `distillation_loss`, and what the student's callbacks record (none of this with
         ``callbacks="disable"``). With `validation_fraction` also `valid_loss`, its
         terms, and `valid_acc`, the accuracy on the labeled rows that were held out.
+    synthetic_ : int
+        How many synthetic rows were made of each row.
     pool_ : MeanPool, CalibratedPool or StackedPool
         The fitted pool, with `weight_` and `temperature_` of each teacher.
     teacher_accuracy_ : Series of shape (n_teachers,)
@@ -173,9 +174,8 @@ class EnsembleDistiller(Distiller):
     row_weight_ : ndarray of shape (n_samples,)
         The weight ``λ`` of each row's distillation term; 0 without any prediction.
     n_features_in_ : int
-        Number of columns of `X`, where it has columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns of `X`, where they are all strings.
+        Number of columns of `X`, where it has columns; `feature_names_in_` are their
+        names, where they are all strings.
 
     References
     ----------
@@ -298,13 +298,16 @@ default=None
             targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
         check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
-        split = self.validation_fraction, self.alpha, student_seed
-        train, valid = hold_out(data, targets, *split)
-        how = self._training(task, data, student_seed)
-        self.student_, self.history_ = fit_student(student, train, valid, **how)
+        how, fraction = (
+            self._training(task, data, student_seed),
+            self.validation_fraction,
+        )
+        train, valid = hold_out(data, targets, fraction, self.alpha, student_seed)
+        self.student_, self.history_ = _kinds.fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
+    @_kinds.needs_chunks
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def partial_fit(
@@ -379,10 +382,9 @@ default=None
 
         given = sample_weight, teacher_proba
         predictions, data = self._read(X, y, *given, classes, first=first)  # (n,)
-        if first:
-            check_classes_are_named(predictions, data, (classes, self.classes))
         self.synthetic_ = choose_times(self.synthetic, data, predictions, auto=False)
         if first:
+            check_classes_are_named(predictions, data, (classes, self.classes))
             student = self._choose_student(data, decay=False)
         data = add_rows(data, self.synthetic_, self._rng, self.verbose)
         weight = weigh_classes(data, self.classes_, self.class_weight)  # (n,)
@@ -391,12 +393,12 @@ default=None
             if first:
                 self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
             targets, _ = self._mix(predictions, weight, task, pooled=first)  # (n, c)
-        how = self._training(task, data, student_seed)
+        how, part = self._training(task, data, student_seed), (data.X, targets)
         if first:
-            fitted = fit_student(student, (data.X, targets), None, **how, n_epochs=1)
+            fitted = _kinds.fit_student(student, part, None, **how, n_epochs=1)
             self.student_, self.history_ = fitted
         else:
-            self.history_ = update_student(self.student_, (data.X, targets), **how)
+            self.history_ = _kinds.update_student(self.student_, part, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -414,7 +416,7 @@ default=None
             Columns in the order of `classes_`; rows sum to one.
         """
         X = self._read_again(X)
-        return student_proba(self.student_, X)
+        return _kinds.student_proba(self.student_, X, len(self.classes_))
 
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):
         """Check the input, and find all classes -> Predictions to fit, Data."""
@@ -483,13 +485,9 @@ default=None
     def _choose_student(self, data, *, decay=True):
         student = self.student
         if student is None:
-            how = {
-                "synthetic": self.synthetic_,
-                "decay": decay,
-                "verbose": self.verbose,
-            }
-            student = default_student(data.X, **how)
-        check_student(student)
+            how = {"decay": decay, "verbose": self.verbose}
+            student = default_student(data.X, synthetic=self.synthetic_, **how)
+        _kinds.check_student(student, self._make_loss, self.validation_fraction)
         return student
 
     def _parts(self):
@@ -497,7 +495,7 @@ default=None
         teachers = getattr(self, "named_teachers_", None)
         student = getattr(self, "student_", self.student)
         if student is not None:
-            check_student(student)
+            _kinds.check_student(student)
         return teachers or self._open_teachers(), student
 
     def _open_teachers(self):

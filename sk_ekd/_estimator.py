@@ -167,8 +167,10 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             readers = [self.teachers]  # of X
             if isinstance(self.teachers, (list, tuple)):
                 readers = list(self.teachers)
-            if isinstance(self.student, Pipeline):
-                readers.append(self.student[0])
+            student = self.student
+            first = student[0] if isinstance(student, Pipeline) else student
+            if first is not None and not hasattr(first, "module"):  # of a net
+                readers.append(first)
             inputs = [
                 get_tags(r[1] if isinstance(r, tuple) else r).input_tags
                 for r in readers

@@ -66,3 +66,25 @@ class DistillationLoss(nn.Module):
             scale = self.alpha * self.temperature**2 / len(kl)
             distillation = scale * torch.dot(targets.mix_weight, kl)
         return {"label": label, "distillation": distillation}
+
+    def class_shares(self, targets):
+        """Return the weight of each class in the loss of each row, at ``T = 1``.
+
+        The loss of a row is the sum of ``-weight · log s`` over the classes, up to what
+        the student does not change. A student that is no network is fitted to it.
+
+        Parameters
+        ----------
+        targets : object
+            What the student is to learn of b rows, as NumPy arrays.
+
+        Returns
+        -------
+        weight : ndarray of shape (b, c)
+            Zero for a row without a part in the loss.
+        """
+        weight = self.alpha * targets.mix_weight[:, None] * targets.mix
+        known = targets.labeled.nonzero()[0]
+        label_weight = (1 - self.alpha) * targets.label_weight[known]
+        weight[known, targets.y[known]] += label_weight
+        return weight

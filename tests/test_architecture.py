@@ -88,6 +88,7 @@ def documented():
                 continue
             yield pytest.param(member, id=f"{module.__name__}.{name}")
             for method_name, method in vars(member).items():
+                method = getattr(method, "fn", method)  # of available_if
                 if inspect.isfunction(method) and not method_name.startswith("_"):
                     label = f"{module.__name__}.{name}.{method_name}"
                     yield pytest.param(method, id=label)

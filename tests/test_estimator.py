@@ -47,13 +47,14 @@ from tests.worlds import CountingNB, make_net
 
 CAT = CatBoostClassifier(cat_features=[0])  # a list that it copies
 
-MINIBATCHES = (
-    "the student is trained on shuffled minibatches: a repeated row and a row of "
-    "weight two meet other rows; test_data.py tests both in full batches"
+OTHER_ROWS = (
+    "a repeated row and a row of weight two meet other rows in the shuffled "
+    "minibatches of a net and the folds of the teachers; test_data.py tests both in "
+    "full batches, test_weighted.py for other students"
 )
 EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": MINIBATCHES,
-    "check_sample_weight_equivalence_on_sparse_data": MINIBATCHES,
+    "check_sample_weight_equivalence_on_dense_data": OTHER_ROWS,
+    "check_sample_weight_equivalence_on_sparse_data": OTHER_ROWS,
 }
 MARK_IS_A_CLASS = {
     "check_classifiers_classes": "uses -1 as a class, which is the mark of an unknown "
@@ -78,6 +79,11 @@ def expected_failures(estimator):
             [RandomForestClassifier(10), DecisionTreeClassifier()],
             cv=2,
             unlabeled_label=None,
+        ),
+        EnsembleDistiller(
+            [RandomForestClassifier(10), DecisionTreeClassifier()],
+            DecisionTreeClassifier(max_depth=2),
+            cv=2,
         ),
     ],
     expected_failed_checks=expected_failures,

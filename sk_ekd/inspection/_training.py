@@ -98,7 +98,8 @@ class TrainingDisplay:
         if not len(history) or "train_loss" not in history:
             raise ValueError(
                 "`history` must have one entry per epoch and a column 'train_loss', "
-                f"got {len(history)} entries with columns {list(history)}."
+                f"got {len(history)} entries with columns {list(history)}. (A student "
+                "that is no network has no epochs to draw.)"
             )
         self.ax_ = prepare_axes(self, ax)
         self.figure_ = self.ax_.figure

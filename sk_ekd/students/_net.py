@@ -53,6 +53,13 @@ from ._output import (
     uncompiled,
 )
 from ._packed import pack
+from ._steps import (
+    check_kept,
+    fit_steps,
+    refuse,
+    seed_params,
+    split_student,
+)
 
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
@@ -79,14 +86,11 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
     dropped.
     """
     student = clone(student)
-    steps, net = _split_student(student)
+    steps, net = split_student(student)
     with seeded(seed, net.device):
         if steps:
             X, targets = train
-            # a supervised step gets the label where it is known, else the ensemble's
-            # choice
-            y = np.where(targets.labeled, targets.y, targets.mix.argmax(axis=1))
-            train = _seed_params(steps, seed).fit_transform(X, y), targets
+            train = fit_steps(seed_params(steps, seed), X, targets), targets
             if valid is not None:
                 valid = steps.transform(valid[0]), valid[1]
         train, valid = (part and _as_inputs(*part) for part in (train, valid))
@@ -111,7 +115,7 @@ def update_student(student, train, *, loss, seed, epochs):
     The steps of a Pipeline stay as they are. A loss with parameters of its own is to be
     the one that the student was fitted with.
     """
-    steps, net = _split_student(student)
+    steps, net = split_student(student)
     (X, targets), n_before = train, len(net.history)
     try:
         with seeded(seed, net.device):
@@ -125,47 +129,22 @@ def update_student(student, train, *, loss, seed, epochs):
 
 def check_student(student):
     """Raise unless the student is one that `fit_student` can train."""
-    _, net = _split_student(student)
+    _, net = split_student(student)
     if not isinstance(net, (NeuralNetClassifier, NeuralNetBinaryClassifier)):
-        cure = (
-            "wrap the module: NeuralNetClassifier(module, "
-            "criterion=torch.nn.CrossEntropyLoss)."
-            if isinstance(net, nn.Module)
-            else "pass one, a Pipeline that ends in one, or None for the built-in "
-            "network."
-        )
-        got = type(net).__name__
-        if isinstance(net, type):
-            got, cure = f"{net.__name__}, a class", "pass an instance."
-        raise TypeError(
-            "`student` must be a skorch NeuralNetClassifier or "
-            f"NeuralNetBinaryClassifier, got {got}: {cure}"
-        )
+        cure = None
+        if isinstance(net, nn.Module):
+            cure = (
+                "wrap the module: NeuralNetClassifier(module, "
+                "criterion=torch.nn.CrossEntropyLoss)."
+            )
+        refuse(net, cure=cure)
     check_criterion(net)
-
-
-def _split_student(student):
-    """Return the student's preprocessing steps (None where it has none) and its net."""
-    if not isinstance(student, Pipeline):
-        return None, student
-    return student[:-1] if len(student.steps) > 1 else None, student.steps[-1][1]
-
-
-def _seed_params(steps, seed):
-    """Fix each nested `random_state` that the caller left at None."""
-    params = steps.get_params()
-    unset = [p for p in params if p.endswith("__random_state") and params[p] is None]
-    return steps.set_params(**dict.fromkeys(unset, seed))
 
 
 def _as_inputs(X, targets):
     """Return the inputs and the Targets of a part -> (n, ...), (n,)."""
     Z = as_matrix(X)
-    if len(targets.y) != Z.shape[0]:
-        raise ValueError(
-            "The student's preprocessing must keep every row, got "
-            f"{Z.shape[0]} rows from {len(targets.y)}."
-        )
+    check_kept(Z.shape[0], targets)
     return Z, targets
 
 
@@ -417,7 +396,7 @@ def _shorten_history(net):
 
 def student_proba(student, X):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
-    steps, net = _split_student(student)
+    steps, net = split_student(student)
     Z = as_matrix(steps.transform(X) if steps else X)
     if has_own(net, "predict_proba"):
         # in float64, so that rows sum to one for scikit-learn's metrics

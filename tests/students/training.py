@@ -9,7 +9,7 @@ from sk_ekd._classes import UNLABELED
 from sk_ekd._targets import Targets
 from sk_ekd.losses import DistillationLoss
 from sk_ekd.students import MLP
-from sk_ekd.students._net import fit_student
+from sk_ekd.students._kinds import fit_student
 from tests.worlds import OneLogit, make_net
 
 N, D, C = 150, 5, 3
