@@ -57,8 +57,7 @@ class EnsembleDistiller(Distiller):
               + alpha · λ · T² · KL(q^(T) ‖ student^(T)) ]
 
     with the sample weight ``s``, scaled to a mean of one, the row weight ``λ`` and the
-    mix of the teachers ``q`` that `weighting` gives, and the `temperature` ``T``. Where
-    few rows are labeled, the label term is small in this mean.
+    mix of the teachers ``q`` that `weighting` gives, and the `temperature` ``T``.
 
     Parameters
     ----------
@@ -298,11 +297,9 @@ default=None
             targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
         check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
-        how, fraction = (
-            self._training(task, data, student_seed),
-            self.validation_fraction,
-        )
-        train, valid = hold_out(data, targets, fraction, self.alpha, student_seed)
+        split = self.validation_fraction, self.alpha, student_seed
+        train, valid = hold_out(data, targets, *split)
+        how = self._training(task, data, student_seed)
         self.student_, self.history_ = _kinds.fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
