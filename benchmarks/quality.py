@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import loguniform, randint
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks import quality_report
 from benchmarks.harness import Benchmark, main, rounded
@@ -34,6 +35,8 @@ from benchmarks.units import (
     on_table,
 )
 from sk_ekd import EnsembleDistiller
+
+COPIES, MOSTLY = 5, 0.5  # what synthetic="auto" makes, where more rows are labeled
 
 # --- Without a teacher: a unit -> a fitted classifier ---------------------------------
 
@@ -104,13 +107,40 @@ def choose_teacher(unit):
 
 
 def distill(unit, *, in_sample=False, **params):
-    """Distill by the library, its default unless told otherwise."""
-    proba = unit.predictions.in_sample if in_sample else unit.predictions.out_of_fold
+    """Distill by the library, its default unless told otherwise.
+
+    Teachers that predicted once are passed fitted, so that the pool and the synthetic
+    rows, which `cv=5` would choose, are named.
+    """
+    how = {"pooling": "stacked", "synthetic": COPIES if unit.budget > MOSTLY else 0}
+    if in_sample:
+        how = {}  # as it ships with fitted teachers
     model = EnsembleDistiller(
-        None, make_student(unit.rows.X, unit.settings),
-        cv="prefit" if in_sample else 5, classes=unit.classes, random_state=unit.seed,
-    ).set_params(**params)  # fmt: skip
+        list(unit.teachers.items()), make_student(unit.rows.X, unit.settings),
+        random_state=unit.seed, **how | params,
+    )  # fmt: skip
+    proba = unit.predictions.in_sample if in_sample else unit.predictions.out_of_fold
     return model.fit(unit.rows.X, unit.rows.y, teacher_proba=proba)
+
+
+def make_tree(unit):
+    """Return a tree that people can read."""
+    return DecisionTreeClassifier(max_leaf_nodes=64, random_state=unit.seed)
+
+
+def make_booster(unit):
+    """Return one LightGBM, not tuned."""
+    return make_lightgbm(unit.seed, n_estimators=200, learning_rate=0.05)
+
+
+def distill_to(make, unit):
+    """Distill into another student than the built-in one, on synthetic rows too."""
+    return distill(unit, student=on_table(unit.rows.X, make(unit)))
+
+
+def fit_alone(make, unit):
+    """Fit that student to the labels."""
+    return on_table(unit.rows.X, make(unit)).fit(*unit.known)
 
 
 METHODS = {
@@ -124,10 +154,17 @@ METHODS = {
     "default": distill,
     "default_in_sample": partial(distill, in_sample=True),
     "mean": partial(distill, pooling="mean"),
+    "calibrated": partial(distill, pooling="calibrated"),
+    "no_synthetic": partial(distill, synthetic=0),
+    "before": partial(distill, pooling="calibrated", synthetic=0),
     "uniform": partial(distill, weighting="uniform"),
     "unified": partial(distill, weighting="unified"),
-    "alpha_0.5": partial(distill, alpha=0.5),
+    "alpha_0.75": partial(distill, alpha=0.75),
     "alpha_1": partial(distill, alpha=1.0),
+    "tree_alone": partial(fit_alone, make_tree),
+    "tree": partial(distill_to, make_tree),
+    "booster_alone": partial(fit_alone, make_booster),
+    "booster": partial(distill_to, make_booster),
 }
 
 

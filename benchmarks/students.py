@@ -30,6 +30,7 @@ from torch import nn
 from benchmarks import harness, sets, units
 from benchmarks import student_parts as parts
 from sk_ekd import EnsembleDistiller
+from sk_ekd.pooling import CalibratedPool
 from sk_ekd.students import default_student
 
 BASE = "base"
@@ -210,7 +211,8 @@ def predict_by_mean(unit):
 
 def predict_by_pool(unit):
     """Return the calibrated pool, which all students learn from -> (m, c)."""
-    return unit.pool.predict_proba(unit.predictions.test)
+    pool = CalibratedPool().fit(unit.out_of_fold, unit.known[1])
+    return pool.predict_proba(unit.predictions.test)
 
 
 def agree(proba, pool):

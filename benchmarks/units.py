@@ -33,7 +33,7 @@ from sklearn.svm import SVC
 from benchmarks import harness, sets
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import expected_calibration_error
-from sk_ekd.pooling import CalibratedPool
+from sk_ekd.pooling import StackedPool
 from sk_ekd.students import default_student
 
 LEAST_LABELS = 5  # of a class, so that each of five folds has seen it
@@ -257,8 +257,8 @@ class Unit:
 
     @cached_property
     def pool(self):
-        """The calibrated pool, fitted out of fold on the labeled rows."""
-        return CalibratedPool().fit(self.out_of_fold, self.known[1])
+        """The pool that the default distills, fitted out of fold."""
+        return StackedPool().fit(self.out_of_fold, self.known[1])
 
     def best_teacher(self):
         """Return the position of the teacher with the least log-loss out of fold."""
