@@ -111,3 +111,21 @@ def test_student_that_equals_the_target_has_no_distillation_loss():
     output = torch.from_numpy(target).log()
     loss = make_criterion(alpha=1.0, temperature=1.0, n_classes=C)(output, rows)
     assert_allclose(loss.item(), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_class_shares_are_the_loss_but_for_what_no_student_changes(alpha):
+    rng = np.random.RandomState(1)
+    y, mix = make_data()
+    y[::3] = UNLABELED
+    label_weight, mix_weight = rng.gamma(1, size=(2, N))
+    targets = Targets(y, y != UNLABELED, mix, label_weight, mix_weight)
+    shares = DistillationLoss(alpha, 1.0).class_shares(targets)
+    criterion = make_criterion(alpha, 1.0, n_classes=C)
+    rows = pack_rows(y, label_weight, mix_weight, mix)
+    differences = []
+    for seed in range(2):
+        output = torch.randn(N, C, generator=torch.Generator().manual_seed(seed))
+        expected = -(shares * output.log_softmax(dim=1).numpy()).sum() / N
+        differences.append(criterion(output, rows).item() - expected)
+    assert_allclose(differences[0], differences[1], atol=1e-5)

@@ -3,6 +3,7 @@
 import pickle
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -445,6 +446,7 @@ def test_report_and_displays_take_a_tree(small, distilled):
     TeacherWeightDisplay.from_estimator(distilled)
     with pytest.raises(ValueError, match="no network has no epochs"):
         TrainingDisplay.from_estimator(distilled)
+    plt.close("all")
 
 
 def test_html_shows_the_student(small, distilled):
