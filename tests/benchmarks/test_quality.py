@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks import harness, quality
 from benchmarks.harness import Settings
+from sk_ekd import EnsembleDistiller
+from tests.benchmarks.conftest import make_two_teachers
 
 # for CalibratedClassifierCV(method="temperature")
 pytest.importorskip("sklearn", minversion="1.8")
@@ -53,3 +55,16 @@ def test_a_failing_method_is_reported_and_run_again(tmp_path, capsys):
         assert harness.run(benchmark, path, units, settings) == failed
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert pd.read_csv(path)["method"].tolist() == ["method"]
+
+
+@pytest.mark.parametrize("budget", [0.1, 1.0])
+def test_the_default_is_what_cv_would_choose(few_teachers, budget):
+    unit = quality.Unit("breast_cancer", budget, 0, Settings(effort=0.01))
+    ours = quality.distill(unit)
+    teachers = make_two_teachers(None, None, None)
+    shipped = EnsembleDistiller(list(teachers.items()), cv=5)
+    shipped.fit(unit.rows.X, unit.rows.y)
+    assert type(ours.pool_) is type(shipped.pool_)
+    assert ours.synthetic_ == shipped.synthetic_
+    same = {"alpha", "weighting", "temperature", "validation_fraction"}
+    assert all(getattr(ours, name) == getattr(shipped, name) for name in same)
