@@ -115,10 +115,9 @@ def distill(unit, *, in_sample=False, **params):
     how = {"pooling": "stacked", "synthetic": COPIES if unit.budget > MOSTLY else 0}
     if in_sample:
         how = {}  # as it ships with fitted teachers
-    model = EnsembleDistiller(
-        list(unit.teachers.items()), make_student(unit.rows.X, unit.settings),
-        random_state=unit.seed, **how | params,
-    )  # fmt: skip
+    how |= {"student": make_student(unit.rows.X, unit.settings), **params}
+    teachers = list(unit.teachers.items())
+    model = EnsembleDistiller(teachers, random_state=unit.seed, **how)
     proba = unit.predictions.in_sample if in_sample else unit.predictions.out_of_fold
     return model.fit(unit.rows.X, unit.rows.y, teacher_proba=proba)
 

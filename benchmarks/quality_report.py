@@ -35,8 +35,21 @@ COMPARISONS = {
         ("default_in_sample", "default"),
         ("default_in_sample", "labels_only"),
     ],
-    "the weights": [("uniform", "default"), ("unified", "default")],
-    "alpha": [("alpha_0.5", "default"), ("alpha_1", "default")],
+    "what it is made of": [
+        ("default", "before"),
+        ("default", "calibrated"),
+        ("default", "no_synthetic"),
+        ("uniform", "default"),
+        ("unified", "default"),
+        ("alpha_0.75", "default"),
+        ("alpha_1", "default"),
+    ],
+    "other students": [
+        ("tree", "tree_alone"),
+        ("booster", "booster_alone"),
+        ("booster", "default"),
+        ("booster", "pool"),
+    ],
     "other distillers": [
         ("default", "autogluon_distilled"),
         ("ensemble", "autogluon"),

@@ -81,7 +81,7 @@ def test_variants_differ_from_the_base_and_can_be_pickled(two_units, name):
     if name in students.NEED_RTDL:
         pytest.importorskip("rtdl_num_embeddings")
     base, model = (students.VARIANTS[key](two_units[0]) for key in ("base", name))
-    X = two_units[0].rows.X_test
+    X = two_units[0].encoded.X_test
     proba = model.predict_proba(X)
     np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-6)
     assert not np.allclose(proba, base.predict_proba(X), atol=1e-4)
@@ -158,7 +158,7 @@ def test_retention_is_that_of_the_units_which_a_variant_has_seen():
 def test_the_built_in_student_is_the_chosen_variant(two_units):
     variant = students.VARIANTS["hidden_128_lr_and_batch_by_rows"](two_units[0])
     chosen = variant.student_
-    built_in = students.default_student(two_units[0].rows.X)["net"]
+    built_in = students.default_student(two_units[0].encoded.X)["net"]
     assert (built_in.lr, built_in.batch_size) == (chosen.lr, chosen.batch_size)
-    size = two_units[0].rows.X.shape[1], len(two_units[0].classes)
+    size = two_units[0].encoded.X.shape[1], len(two_units[0].classes)
     assert str(built_in.module(*size)) == str(chosen.module_)

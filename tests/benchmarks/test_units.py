@@ -9,10 +9,11 @@ from sk_ekd.students import default_student
 pytest.importorskip("sklearn", minversion="1.8")
 
 
-def test_every_class_keeps_five_labels():
+def test_every_class_keeps_five_labels_and_all_keep_twenty():
     y = np.repeat([0, 1, 2], [1000, 100, 20])
     labeled = units.choose_labeled(y, 0.1, seed=0)
-    assert np.bincount(y[labeled]).tolist() == [100, 10, 5]
+    assert np.bincount(y[labeled]).tolist() == [100, 10, 7]
+    assert np.bincount(units.choose_labeled(np.arange(30) % 2, 0.1, seed=0))[1] == 20
     assert (labeled == units.choose_labeled(y, 0.1, seed=0)).all()
     assert (labeled != units.choose_labeled(y, 0.1, seed=1)).any()
 
