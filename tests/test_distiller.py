@@ -15,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -28,7 +29,7 @@ from skorch import NeuralNetBinaryClassifier
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
-from sk_ekd import _distiller
+from sk_ekd import _distiller, ask_teachers
 from sk_ekd.students import default_student
 from sk_ekd.students._packed import unpack
 from sk_ekd.teachers._predict import stack_proba
@@ -198,10 +199,64 @@ def recorded():
     return Recorded
 
 
-def test_no_synthetic_row_is_the_default(world, fitted):
-    assert fitted.synthetic == 0
-    same = world.distill(synthetic=0)
-    assert_array_equal(same.predict_proba(world.X), fitted.predict_proba(world.X))
+def make_quick(small, **params):
+    """Return a distiller whose "auto" makes synthetic rows of labeled ones."""
+    how = {"teachers": [GaussianNB()], "cv": 3, "student": None, "synthetic": "auto"}
+    return small.distiller(**how | params)
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Let the built-in student train for one epoch."""
+
+    def make(X, **params):
+        return default_student(X, **params).set_params(net__max_epochs=1)
+
+    monkeypatch.setattr(_distiller, "default_student", make)
+
+
+def test_automatic_synthetic_rows_are_made_of_labeled_ones(small, brief):
+    auto = make_quick(small).fit(small.X, small.y)
+    assert auto.synthetic_ == 5
+    five = make_quick(small, synthetic=5).fit(small.X, small.y)
+    assert_array_equal(auto.predict_proba(small.X), five.predict_proba(small.X))
+    assert make_quick(small).fit(small.X, small.partly).synthetic_ == 0
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"synthetic": 0},
+        {"alpha": 0},
+        {"student": make_net()},
+        {"teachers": [FrozenEstimator(GaussianNB().fit([[0] * 4, [1] * 4], [0, 1]))]},
+    ],
+    ids=["none wanted", "labels only", "another student", "a teacher of the caller's"],
+)
+def test_automatic_synthetic_rows_are_not_made_for(small, brief, params):
+    assert make_quick(small, **params).fit(small.X, small.y).synthetic_ == 0
+
+
+def test_automatic_synthetic_rows_ask_no_teacher_but_those_fitted_here(small, brief):
+    teacher = GaussianNB().fit(small.X[:20], small.y[:20])
+    proba = ask_teachers([teacher], small.X)
+    given = make_quick(small).fit(small.X, small.y, teacher_proba=proba)
+    fitted = make_quick(small, teachers=[teacher], cv="prefit").fit(small.X, small.y)
+    chunk = make_quick(small).partial_fit(small.X, small.y)
+    assert given.synthetic_ == fitted.synthetic_ == chunk.synthetic_ == 0
+
+
+def test_automatic_synthetic_rows_are_for_tables_of_some_size(
+    small, brief, monkeypatch
+):
+    monkeypatch.setattr("sk_ekd._synthetic.LARGEST", 59)
+    assert make_quick(small).fit(small.X, small.y).synthetic_ == 0
+
+
+def test_automatic_synthetic_rows_are_left_out_where_they_cannot_be_made(small, brief):
+    teachers = [LogisticRegression()]
+    found = make_quick(small, teachers=teachers).fit(csr_matrix(small.X), small.y)
+    assert found.synthetic_ == 0
 
 
 def test_synthetic_rows_train_by_the_seed(world, fitted):

@@ -18,9 +18,10 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd._pooling import loss_and_gradient
 from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, StackedPool
+from sk_ekd.students import _kinds
 from sk_ekd.weighting import Rows, UnifiedWeighting
 from tests.worlds import make_net
 
@@ -603,13 +604,13 @@ def test_given_answers_are_pooled_like_asked_ones(world, cv):
 def kept(monkeypatch):
     """Keep what the students are given to learn from."""
     rows = []
-    fit_student = _distiller.fit_student
+    fit_student = _kinds.fit_student
 
     def keep(student, train, *args, **kwargs):
         rows.append(train)
         return fit_student(student, train, *args, **kwargs)
 
-    monkeypatch.setattr(_distiller, "fit_student", keep)
+    monkeypatch.setattr(_kinds, "fit_student", keep)
     return rows
 
 
@@ -634,10 +635,10 @@ def test_pool_with_an_infinite_pull_is_the_mean(world):
     )
 
 
-def test_default_calibrates_answers_out_of_fold_only(world):
+def test_default_stacks_answers_out_of_fold_only(world):
     unfitted = [clone(teacher) for teacher in world.teachers]
     frozen = FrozenEstimator(world.teachers[0])
-    assert isinstance(world.distill(teachers=unfitted, cv=3).pool_, CalibratedPool)
+    assert isinstance(world.distill(teachers=unfitted, cv=3).pool_, StackedPool)
     assert isinstance(world.distill().pool_, MeanPool)
     mixed = world.distill(teachers=[frozen, *unfitted], cv=3)
     assert isinstance(mixed.pool_, MeanPool)
@@ -666,7 +667,7 @@ def test_one_class_that_no_fold_has_seen_among_many_rows_does_not_matter(world):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")
         found = world.distill(y=y, teachers=[GaussianNB()], cv=3)
-    assert isinstance(found.pool_, CalibratedPool)
+    assert isinstance(found.pool_, StackedPool)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -788,16 +789,6 @@ def test_rows_that_some_do_not_predict_have_the_target_of_the_pool(world, known,
     predicted = np.flatnonzero(np.arange(400) != 5)
     assert_allclose(distiller.row_weight_[predicted], 1)
     assert distiller.row_weight_[5] == 0
-
-
-def test_automatic_pool_can_be_the_stacked_one_by_the_same_rules(
-    world, known, monkeypatch
-):
-    monkeypatch.setattr("sk_ekd._targets.AUTO", "stacked")
-    unfitted = [clone(teacher) for teacher in world.teachers]
-    found = world.distill(y=known, teachers=unfitted, cv=3)
-    assert isinstance(found.pool_, StackedPool)
-    assert isinstance(world.distill(y=known).pool_, MeanPool)
 
 
 def test_stacked_pool_on_rows_that_a_teacher_has_seen_is_warned_of(world, known):

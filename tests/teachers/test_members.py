@@ -33,8 +33,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import distillation_report
+from sk_ekd.students import _kinds
 from sk_ekd.teachers import _members
 from sk_ekd.teachers._members import Member, open_ensemble, read_once, weigh_members
 from sk_ekd.teachers._open import known_classes
@@ -789,13 +790,13 @@ def weighted_voting(data):
 
 def test_soft_targets_are_what_a_weighted_voting_predicts(data, monkeypatch):
     kept = []
-    fit_student = _distiller.fit_student
+    fit_student = _kinds.fit_student
 
     def keep(student, train, *args, **kwargs):
         kept.append(train[1])
         return fit_student(student, train, *args, **kwargs)
 
-    monkeypatch.setattr(_distiller, "fit_student", keep)
+    monkeypatch.setattr(_kinds, "fit_student", keep)
     voting, (X, y) = weighted_voting(data), data
     options = {"student": linear_net(), "pooling": "mean", "random_state": 0}
     distiller = EnsembleDistiller(voting, weighting="uniform", **options).fit(X, y)

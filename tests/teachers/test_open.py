@@ -28,7 +28,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skorch import NeuralNetClassifier
 
 from sk_ekd import EnsembleDistiller
-from sk_ekd.pooling import CalibratedPool, MeanPool
+from sk_ekd.pooling import MeanPool, StackedPool
 from sk_ekd.teachers._open import known_classes, name_teachers
 from tests.errors import check_errors
 from tests.teachers.kinds import (
@@ -268,7 +268,7 @@ def test_frozen_teacher_in_another_is_not_taken_for_honest(world, wrap):
 def test_frozen_scaler_does_not_matter(world):
     scaler = FrozenEstimator(StandardScaler().fit(world.X))
     found = world.distill(teachers=[make_pipeline(scaler, GaussianNB())], cv=3)
-    assert isinstance(found.pool_, CalibratedPool)
+    assert isinstance(found.pool_, StackedPool)
 
 
 # --- Errors -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from sk_ekd import EnsembleDistiller, _distiller, ask_teachers
+from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import (
     DisagreementDisplay,
     LatencyDisplay,
@@ -27,6 +27,7 @@ from sk_ekd.inspection import (
 )
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.pooling import MeanPool
+from sk_ekd.students import _kinds
 from sk_ekd.teachers import _predictions
 from tests.teachers.kinds import Recorder, Watch, Witness, distill, small_net
 from tests.worlds import make_distiller, unfitted_trio
@@ -120,8 +121,8 @@ def test_block_size_does_not_matter(blobs, partly, monkeypatch, cv, weighting):
         targets.append(train[1].mix)
         return fit_student(student, train, valid, **options)
 
-    fit_student = _distiller.fit_student
-    monkeypatch.setattr(_distiller, "fit_student", keep_target)
+    fit_student = _kinds.fit_student
+    monkeypatch.setattr(_kinds, "fit_student", keep_target)
     whole = distill(teachers, X, partly, cv=cv, weighting=weighting)
     for block_values in (1, 9 * 7, 9 * 89):
         monkeypatch.setattr(_predictions, "BLOCK_VALUES", block_values)
