@@ -36,7 +36,7 @@ def choose_times(synthetic, data, predictions, *, auto=True):
     if synthetic != "auto":
         if synthetic:
             predictions.check_can_ask()
-        return synthetic
+        return int(synthetic)
     is_needed = data.labeled.mean() > MOSTLY and len(data.y) <= LARGEST
     is_cheap = predictions.given is None and predictions.fits_all
     return COPIES if auto and is_needed and is_cheap and _is_table(data.X) else 0

@@ -150,6 +150,17 @@ def test_text_that_teaches_nothing_is_warned_of_once(times):
     assert len(warned) == 1
 
 
+def test_line_says_that_no_synthetic_row_is_left(capsys):
+    X, y = table()
+    distill([picky(X, refuse)], X, y, verbose=1)
+    assert "a teacher refused: KeyError('a row" in capsys.readouterr().out
+
+
+def test_times_are_a_number():
+    X, y = table()
+    assert repr(distill([GaussianNB()], X, y, synthetic=True).synthetic_) == "1"
+
+
 # --- When -----------------------------------------------------------------------------
 
 

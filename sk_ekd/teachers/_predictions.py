@@ -83,6 +83,7 @@ class Predictions:
         self.data = data
         self.classes = classes
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.shape = len(self.names), len(classes)
         # no teacher was fitted on the labeled rows that it predicts
         self.out_of_fold = bool(data.labeled.any()) and self.fits_all
@@ -156,7 +157,9 @@ class Predictions:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of rows that nobody asked for
                 proba = [self.ask(take_rows(self.data.X, block)) for block in blocks]
-        except Exception:
+        except Exception as error:
+            if self.verbose:
+                print(f"no synthetic rows, which a teacher refused: {error!r}")
             return False
         firsts = [block[0] for block in blocks]
         self._synthetic = dict(zip(firsts, proba, strict=True))
