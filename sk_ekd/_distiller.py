@@ -122,7 +122,8 @@ class EnsembleDistiller(Distiller):
         it, also beside `teacher_proba`; with 5, the label term is a sixth as heavy in
         the mean. The built-in student trains 2.5 times the steps, another its epochs
         over all rows. "auto" is 5 in a `fit` of the built-in student where `cv` fits
-        every teacher, and more than half of at most 20,000 rows are labeled; else 0.
+        every teacher, and more than half of at most 20,000 rows are labeled; else 0,
+        as for more than 2**24 values, or where a teacher fails on a synthetic row.
     validation_fraction : float, default=None
         Share of the rows with a part in the loss to hold out, stratified by label,
         known or not; a class with one labeled row keeps it for training. Training stops
@@ -288,12 +289,15 @@ default=None
         auto = self.student is None and self.alpha > 0
         self.synthetic_ = choose_times(self.synthetic, data, predictions, auto=auto)
         student = self._choose_student(data)
-        data = add_rows(data, self.synthetic_, self._rng, self.verbose)
-        weight = scale_weight(data, self.classes_, self.class_weight)  # (n,)
+        real, data = data, add_rows(data, self.synthetic_, self._rng, self.verbose)
         self._warn_of_callers()
         with seeded(teacher_seed):  # for teachers that are torch nets
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
+            if self.synthetic == "auto" and not predictions.can_ask_synthetic():
+                self.synthetic_, predictions.data, data = 0, real, real
+                student = self._choose_student(data)
+            weight = scale_weight(data, self.classes_, self.class_weight)  # (n,)
             targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
         check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
@@ -450,14 +454,10 @@ default=None
         blocks = predictions.blocks()
         with subtask(task, "ask teachers", self, max_subtasks=len(blocks)) as asking:
             shown = print_progress(blocks, self.verbose)
-            targets, record = make_targets(
-                followed(shown, asking, estimator=self, name="block of rows"),
-                predictions,
-                self.pool_,
-                self.weighting,
-                float(self.temperature),  # small NumPy integers would overflow
-                weight,
-            )
+            shown = followed(shown, asking, estimator=self, name="block of rows")
+            # small NumPy integers would overflow
+            how = self.pool_, self.weighting, float(self.temperature)
+            targets, record = make_targets(shown, predictions, *how, weight)
         vars(self).update(name_record(record, predictions))
         doubt = find_doubt(
             record,

@@ -15,7 +15,8 @@ from ._torch_state import draw_seed
 
 COPIES = 5  # synthetic rows for each row where "auto" makes any:
 MOSTLY = 0.5  # where more of the rows than this are labeled,
-LARGEST = 20_000  # and there are not more of them
+LARGEST = 20_000  # and there are not more of them,
+MOST_VALUES = 2**24  # nor more values: 134 MB, and six times as many in the end
 N_NEIGHBORS = 5  # of which one is drawn for each synthetic row
 MOST_SEARCHED = 20_000  # rows to find neighbors among; of more, so many are drawn
 BLOCK_VALUES = 2**22  # distances held at once: 16 MB
@@ -35,19 +36,22 @@ def choose_times(synthetic, data, predictions, *, auto=True):
     if synthetic != "auto":
         if synthetic:
             predictions.check_can_ask()
-        return synthetic
+        return int(synthetic)
     is_needed = data.labeled.mean() > MOSTLY and len(data.y) <= LARGEST
     is_cheap = predictions.given is None and predictions.fits_all
     return COPIES if auto and is_needed and is_cheap and _is_table(data.X) else 0
 
 
 def _is_table(X):
-    """Return whether synthetic rows can be made of X."""
+    """Return whether synthetic rows can be made of X, and held in memory."""
     try:
+        columns = _columns_of(X)
+        if not columns or len(columns) * len(columns[0]) > MOST_VALUES:
+            return False
         _encode(X)
-        return bool(_columns_of(X))
     except (TypeError, ValueError):
         return False
+    return True
 
 
 def add_rows(data, times, rng, verbose=0):
@@ -263,7 +267,9 @@ def _is_sparse(column):
 def _is_float(column):
     if _is_polars(column):
         return column.dtype.is_float()
-    return column.dtype == object or column.dtype.kind == "f"
+    if column.dtype == object:
+        return any(isinstance(value, FLOATS) for value in column[~pd.isna(column)])
+    return column.dtype.kind == "f"
 
 
 def _take(column, positions):
@@ -276,7 +282,7 @@ def _write(column, positions, numbers):
     if _is_polars(column):
         return column.scatter(positions, type(column)("", numbers).cast(column.dtype))
     if column.dtype == object:
-        if not any(isinstance(value, FLOATS) for value in column[~pd.isna(column)]):
+        if not _is_float(column):
             numbers = numbers.astype(np.int64)
         numbers = np.array(numbers.tolist(), dtype=object)
     elif not isinstance(column.dtype, np.dtype):
@@ -289,7 +295,8 @@ def _like(X, columns, own):
     """Put columns together to a table of the kind of X; `own` are the rows mixed."""
     if isinstance(X, pd.DataFrame):
         index = X.index.take(own)  # labels of their rows, unless they are numbers
-        if pd.api.types.is_integer_dtype(index.dtype) and X.index.max() < EXACT:
+        is_numbered = pd.api.types.is_integer_dtype(index.dtype) and not index.hasnans
+        if is_numbered and X.index.max() < EXACT:
             start = X.index.max() + 1
             index = pd.RangeIndex(start, start + len(own), name=X.index.name)
         # by their types, else pandas makes strings of objects
@@ -308,7 +315,7 @@ def _like(X, columns, own):
 def _append(X, more):
     """Append rows to a table of the same kind."""
     if isinstance(X, pd.DataFrame):
-        return pd.concat([X, more])
+        return pd.concat([X.set_flags(allows_duplicate_labels=True), more])
     if hasattr(X, "get_columns"):
         return X.vstack(more)
     if isinstance(X, (list, tuple)):

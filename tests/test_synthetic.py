@@ -46,6 +46,7 @@ NUMBERS = {  # and whether other values than the observed ones are made
     "bools": (draw().rand(N) > 0.5, False),
     "nullable bools": (pd.array(draw().rand(N) > 0.5, dtype="boolean"), False),
     "large ints": (2**60 + np.arange(N), False),
+    "objects that are large ints": (10**20 * np.arange(N).astype(object), False),
     "constant": (np.full(N, 3.5), False),
     "decimals": (np.array([Decimal(i) / 8 for i in range(N)]), False),
     "numbers as text": (np.arange(N).astype(str).astype(object), False),
@@ -198,10 +199,12 @@ def test_polars_frame_stays_one():
         pd.Index(np.arange(N)[::-1] * 3, name="id"),
         pd.Index(np.arange(N, dtype=np.uint64) + 2**63),
         pd.Index([f"row {i}" for i in range(N)], name="key"),
+        pd.Index([pd.NA] * N, dtype="Int64"),
+        pd.Index([pd.NA, *range(N - 1)], dtype="Int64"),
         pd.date_range("2024", periods=N),
         pd.MultiIndex.from_product([range(2), range(N // 2)]),
     ],
-    ids=["range", "ints", "large ints", "text", "dates", "levels"],
+    ids=["range", "ints", "large ints", "text", "none", "one less", "dates", "levels"],
 )
 def test_real_rows_keep_their_labels_and_all_labels_their_type(index):
     X = pd.DataFrame(draw().randn(N, 2)).set_axis(index)
@@ -212,6 +215,15 @@ def test_real_rows_keep_their_labels_and_all_labels_their_type(index):
     assert joined.index.names == index.names
     if index.dtype == np.int64 and not isinstance(index, pd.MultiIndex):
         assert joined.index.is_unique
+
+
+def test_labels_that_may_not_come_twice_come_twice_beside_synthetic_rows():
+    names = [f"row {i}" for i in range(N)]
+    X = pd.DataFrame(draw().randn(N, 2), names)
+    X = X.set_flags(allows_duplicate_labels=False)
+    joined = _append(X, make_rows(X, 2, seed=0)[0])
+    assert list(joined.index) == 3 * names
+    assert not X.flags.allows_duplicate_labels
 
 
 def test_column_names_of_several_levels_are_kept():

@@ -1,5 +1,7 @@
 """Say in a sentence or two which model of a report to ship."""
 
+import pandas as pd
+
 ENSEMBLES = ("ensemble", "pool")
 OTHERS = (*ENSEMBLES, "student", "baseline")  # entries that are not teachers
 INTERVAL = ["difference", "difference_low", "difference_high"]  # of the accuracy
@@ -95,6 +97,11 @@ def recommend(report):
 
 def _check_report(report):
     """Return the report with a time for each entry, NaN where there is none."""
+    if not isinstance(report, pd.DataFrame):
+        raise TypeError(
+            "`report` must be what `distillation_report` returned, a DataFrame, got "
+            f"{type(report).__name__}."
+        )
     missing = {"accuracy", *INTERVAL} - set(report)
     missing |= {"ensemble", "student"} - set(report.index)
     if missing:

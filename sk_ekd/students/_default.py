@@ -116,6 +116,8 @@ def default_student(X, *, synthetic=0, decay=True, verbose=0):
             "X must have at least 1 row to choose a student by, got 0 rows."
         )
     _check_readable(X)
+    if synthetic:  # beside which no value is rare
+        TableEncoder().fit(X)  # to warn of columns that teach nothing
     batch_size = int(np.clip(2 ** np.ceil(np.log2(n_samples / 64)), 16, 512))
     max_epochs = int(np.clip(2000 * batch_size / n_samples, 20, 200))
     if synthetic:  # as many steps as they are worth, whatever their number

@@ -1,6 +1,7 @@
 """The teachers' predictions for every row: given, or asked for once, in blocks."""
 
 import time
+import warnings
 from math import prod
 
 import numpy as np
@@ -15,6 +16,7 @@ from ._predict import stack_proba
 
 BLOCK_VALUES = 2**24  # of one block of predictions: 64 MB as float32
 ROW_VALUES = 2**24  # of the rows that they are for
+LEAST_KNOWN = 0.5  # share of the synthetic rows; the others train nothing
 
 
 class Predictions:
@@ -81,10 +83,12 @@ class Predictions:
         self.data = data
         self.classes = classes
         self.n_jobs = n_jobs
+        self.verbose = verbose
         self.shape = len(self.names), len(classes)
         # no teacher was fitted on the labeled rows that it predicts
         self.out_of_fold = bool(data.labeled.any()) and self.fits_all
         self._labeled = None  # (n_labeled, t, c), once it is there
+        self._synthetic = {}  # blocks of (b, t, c) by their first row, until used
         self._order = data.labeled.cumsum() - 1  # of a row among the labeled ones
         if is_prefit(self.cv):
             return self
@@ -108,6 +112,8 @@ class Predictions:
         X = take_rows(self.data.X, index)
         if self._labeled is not None and self.data.labeled[index[0]]:
             return X, self._labeled[self._order[index]]
+        if index[0] in self._synthetic:
+            return X, self._synthetic.pop(index[0])
         positions = self.data.index[index]
         if self.given is not None and positions[0] >= 0:
             return X, as_proba(self.given[positions], positions)
@@ -139,6 +145,26 @@ class Predictions:
             f"`teacher_proba` and {case} none of them is fitted: pass fitted teachers "
             "and cv='prefit', leave `teacher_proba` out, or set synthetic=0."
         )
+
+    def can_ask_synthetic(self):
+        """Ask about the synthetic rows before their turn; return whether it went well.
+
+        A teacher may refuse a mixed row, such as a code that its encoder never saw or
+        the root of a negative difference, or have nothing to say about most of them.
+        """
+        blocks = self.split(np.flatnonzero(self.data.index < 0))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of rows that nobody asked for
+                proba = [self.ask(take_rows(self.data.X, block)) for block in blocks]
+        except Exception as error:
+            if self.verbose:
+                print(f"no synthetic rows, which a teacher refused: {error!r}")
+            return False
+        firsts = [block[0] for block in blocks]
+        self._synthetic = dict(zip(firsts, proba, strict=True))
+        known = [block.any(axis=(1, 2)) for block in proba]  # by some teacher
+        return not blocks or np.concatenate(known).mean() > LEAST_KNOWN
 
     def ask(self, X):
         """Ask the fitted teachers about any rows -> (b, t, c)."""

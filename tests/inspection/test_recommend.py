@@ -136,6 +136,11 @@ def test_missing_entry_is_named(missing):
         recommend(pd.DataFrame(entries, index=COLUMNS).T)
 
 
+def test_what_is_no_report_is_named():
+    with pytest.raises(TypeError, match="returned, a DataFrame, got NoneType"):
+        recommend(None)
+
+
 def test_missing_columns_are_named():
     report = pd.DataFrame({"accuracy": [1, 1]}, index=["ensemble", "student"])
     with pytest.raises(ValueError, match=r"missing: \['difference', 'difference_high'"):
