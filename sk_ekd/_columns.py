@@ -1,21 +1,15 @@
 """Read a column of any type as numbers or as text, and decide which of them it is."""
 
-import math
-import re
 from datetime import date, time, timedelta
-from decimal import Decimal
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
 from ._data import fill_masked
+from ._values import NUMBERS, as_text, is_number_text, means_missing, to_number
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
-NUMBERS = (Real, Decimal, np.bool_)
-MISSING_AS_TEXT = {"", "nan", "NaN", "None", "<NA>", "NA", "N/A", "null", "NaT"}
-BOOLS = {"true": 1.0, "false": 0.0}
 
 
 # --- Tables ---------------------------------------------------------------------------
@@ -126,12 +120,7 @@ def _are_numbers(texts, *, has_numbers=False):
     known = [text for text in texts if not means_missing(text)]
     if texts and not known:
         return has_numbers
-    return all(map(_is_number, known))
-
-
-def means_missing(text):
-    """Return whether a text is what files write for a missing value."""
-    return text.strip() in MISSING_AS_TEXT
+    return all(map(is_number_text, known))
 
 
 def _is_of_times(column):
@@ -142,25 +131,6 @@ def _is_of_times(column):
     if not pd.api.types.is_object_dtype(dtype):
         return issubclass(dtype.type, TIMES)
     return any(issubclass(kind, TIMES) for kind in set(map(type, column.dropna())))
-
-
-def _is_number(text):
-    """Return whether a text is a number, and no code that a number would shorten.
-
-    Examples
-    --------
-    >>> [_is_number(text) for text in ("-1.50", "true", "1e3", "007", "1_0", "a")]
-    [True, True, True, False, False, False]
-    """
-    if text.strip().lower() in BOOLS:
-        return True
-    if "_" in text or re.match(r"\s*[+-]?0\d", text):
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # --- Values ---------------------------------------------------------------------------
@@ -183,23 +153,8 @@ def read_numbers(column):
     try:
         numbers[known] = values[known].astype(np.float64)
     except (TypeError, ValueError, OverflowError):  # a text, or no number at all
-        numbers[known] = [_to_number(v, column.name) for v in values[known]]
+        numbers[known] = [to_number(v, column.name) for v in values[known]]
     return numbers
-
-
-def _to_number(value, name):
-    text = str(value).strip()
-    if means_missing(text):
-        return np.nan
-    try:
-        return BOOLS[text.lower()] if text.lower() in BOOLS else float(value)
-    except OverflowError:
-        return np.inf  # which is refused
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"Column {name!r} must hold numbers, as it did when the student was "
-            f"fitted, got {value!r}: turn it into a number, or into a missing value."
-        ) from None
 
 
 def read_text(column):
@@ -224,43 +179,3 @@ def _as_values(column):
     if is_plain(dtype) and dtype.kind == "f":
         return column.to_numpy(dtype, na_value=np.nan)
     return np.asarray(column, dtype=object)
-
-
-def as_text(value):
-    """Write a value as text, alike whatever a file or database has made of it.
-
-    Examples
-    --------
-    >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", "-0.0", 0.5, "a")]
-    ['1', '1', '1', '1', '1', '0', '0.5', 'a']
-    """
-    text = str(value)
-    if isinstance(value, NUMBERS) and math.isfinite(value) and value == int(value):
-        return str(int(value))
-    if text.lower() in BOOLS:
-        return str(int(BOOLS[text.lower()]))
-    whole = text.split(".")[0] if re.fullmatch(r"[+-]?\d+\.0+", text) else text
-    return "0" if whole == "-0" else whole
-
-
-def number_of(text):
-    """Return the number that a text is, or None; a fraction as float32 has it.
-
-    Whole numbers keep all digits, lest codes that differ in the last become one.
-
-    Examples
-    --------
-    >>> [number_of(text) for text in ("01234", "1.50", "1e5", "1_0", "inf", "a")]
-    [1234, 1.5, 100000.0, None, None, None]
-    >>> number_of("0.1") == number_of("0.10000000149011612")
-    True
-    """
-    if re.fullmatch(r"[+-]?\d{1,400}", text):
-        return int(text)
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    if "_" in text or not math.isfinite(number):
-        return None
-    return number if number.is_integer() else float(np.float32(number))

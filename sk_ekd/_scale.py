@@ -1,7 +1,6 @@
 """Find the scale of numbers, and limit what is far out of it: arrays in, arrays out."""
 
 import numpy as np
-from sklearn.utils.sparsefuncs import min_max_axis
 
 FAR = 100  # times the range of the inner 98 %: too far to have a part in the scale
 ROUNDING = 8 * np.finfo(np.float64).eps  # a relative spread that is none
@@ -68,7 +67,8 @@ def summarize(columns):
 def summarize_sparse(X):
     """Return the same of a sparse matrix: its zeros stay, so the center is 0."""
     check_stored(X)
-    low, high = (np.asarray(v, dtype=np.float64) for v in min_max_axis(X, axis=0))
+    ends = X.min(axis=0), X.max(axis=0)
+    low, high = (end.toarray().ravel().astype(np.float64) for end in ends)
     scale = np.where(low == high, 0, np.maximum(abs(low), abs(high)))
     zero = np.zeros(len(scale))
     return zero, zero, scale, zero

@@ -1,7 +1,6 @@
 """Encode a table of any kind as the float32 columns that the built-in net is fed."""
 
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,31 +15,17 @@ from ._columns import (
     check_no_dates,
     is_number,
     is_plain,
-    means_missing,
-    number_of,
     read_numbers,
     read_text,
 )
 from ._compat import Interval, fit_context, warn
 from ._scale import bend, check_finite, check_stored, summarize, summarize_sparse
+from ._values import Category
 
 MAX_CATEGORIES = 64  # of a column; the rarest share one
 DISTINCT, FEW = 0.9, 20  # share of the values that makes a text no category; of rows
 BLOCK_VALUES = 2**16  # scaled at once, in float64: what a cache holds
 FIT_VALUES = 2**20  # looked at at once in a fit
-
-
-class Category(NamedTuple):
-    """A column that is one-hot encoded."""
-
-    position: int  # in the table
-    texts: list  # one a column; None is a missing value
-    has_rest: bool  # whether one more column is for all others
-
-    @property
-    def width(self):
-        """The number of columns that it becomes."""
-        return len(self.texts) + self.has_rest
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -257,28 +242,7 @@ def _blocks(columns, dtypes, n_rows):
 def _mark(column, category, encoded):
     """Write a one into the column of each row's category."""
     codes, texts = read_text(column)
-    places = {text: place for place, text in enumerate(category.texts)}
-    rest = len(category.texts) if category.has_rest else -1
-    # a missing value and its text are one, unless `fit` saw both: files mix them up
-    known = [text for text in category.texts if text is not None]
-    written = [places[text] for text in known if means_missing(text)]
-    missing = places.get(None, written[0] if len(written) == 1 else rest)
-    unknown = [text for text in texts if text not in places]
-    places |= {text: missing for text in unknown if means_missing(text)}
-    places |= _find_numbers(set(unknown) - set(places), known, places)
-    place = np.array([*(places.get(text, rest) for text in texts), missing])[codes]
+    places, missing = category.places_of(texts)
+    place = np.array([*places, missing])[codes]
     rows = np.flatnonzero(place >= 0)
     encoded[rows, place[rows]] = 1
-
-
-def _find_numbers(unknown, known, places):
-    """Return places of unknown texts that write the number of one known otherwise."""
-    if not unknown:
-        return {}
-    numbers = [number_of(text) for text in known]
-    found = {
-        number: places[text]
-        for number, text in zip(numbers, known, strict=True)
-        if number is not None and numbers.count(number) == 1
-    }
-    return {text: found[n] for text in unknown if (n := number_of(text)) in found}

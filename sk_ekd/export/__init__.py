@@ -1,0 +1,1 @@
+"""Put a fitted student into production: one file, without its teachers."""

@@ -1,0 +1,50 @@
+"""Read a fitted built-in student into arrays."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .._folded import Folded
+from .._table import TableEncoder
+
+
+def is_built_in(student):
+    """Return whether a fitted student is the one that `student=None` trains."""
+    from ..students import MLP
+
+    return (
+        isinstance(student, Pipeline)
+        and list(student.named_steps) == ["preprocessing", "float32", "net"]
+        and type(student["preprocessing"]) is TableEncoder
+        and type(student["net"].module_) is MLP
+    )
+
+
+def fold(distiller):
+    """Return what the distiller's built-in student computes, with its class labels."""
+    check_is_fitted(distiller)
+    table, net = distiller.student_["preprocessing"], distiller.student_["net"]
+    names = getattr(table, "feature_names_in_", None)
+    return Folded(
+        names=None if names is None else [str(name) for name in names],
+        n_columns=table.n_features_in_,
+        is_sparse=table.is_sparse_,
+        classes=distiller.classes_,
+        numbers=table.numbers_,
+        is_read=table.is_read_,
+        median=table.median_,
+        center=table.center_,
+        scale=table.scale_,
+        missing=table.missing_,
+        share_missing=table.share_missing_,
+        bound=table.bound,
+        categories=table.categories_,
+        layers=[*_layers(net.module_)],
+    )
+
+
+def _layers(module):
+    """Yield weights (d_in, d_out) and biases (d_out,) of the dense layers."""
+    parameters = [p.detach().cpu().numpy() for p in module.parameters()]
+    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+        yield np.ascontiguousarray(weight.T), bias.copy()
