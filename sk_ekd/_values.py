@@ -39,6 +39,24 @@ class Category(NamedTuple):
         return [places.get(text, rest) for text in texts], missing
 
 
+def is_missing(value):
+    """Return whether a single value is a missing one: None, NaN, NaT or pandas' NA.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, np.nan, np.datetime64("NaT"), 0, "")]
+    [True, True, True, False, False]
+    """
+    if value is None or value is np.ma.masked:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # NA is ambiguous, and so named: pandas is not to be imported
+        return type(value).__name__ == "NAType"
+    except ValueError:  # an array
+        return False
+
+
 def means_missing(text):
     """Return whether a text is what files write for a missing value."""
     return text.strip() in MISSING_AS_TEXT
