@@ -66,6 +66,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         positions = [category.position for category in self.categories_]
         self.numbers_ = np.delete(np.arange(table.shape[1]), positions)
         self.is_read_ = is_read[self.numbers_]
+        self.is_text_ = ~self.is_read_  # of a single value
         self._fit_numbers(table)
         return self
 

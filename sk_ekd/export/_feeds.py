@@ -1,0 +1,42 @@
+"""Write rows as what an ONNX file is fed: an array, or one column an input."""
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from .._columns import as_table, is_plain, read_numbers
+
+DTYPES = {"tensor(string)": object, "tensor(double)": np.float64}  # others: float32
+
+
+def make_feed(X, inputs):
+    """Return what the inputs of a session are fed with the rows of X."""
+    dtypes = [DTYPES.get(given.type, np.float32) for given in inputs]
+    names = [given.name for given in inputs]
+    if names == ["X"] and dtypes != [object]:
+        return {"X": _as_array(X).astype(dtypes[0])}
+    columns = zip(names, split_columns(X), dtypes, strict=True)
+    return {name: _write(column, dtype) for name, column, dtype in columns}
+
+
+def split_columns(X):
+    """Return the columns of a table as Series."""
+    table = X if isinstance(X, pd.DataFrame) else as_table(X)
+    frame = pd.DataFrame(table.toarray() if issparse(table) else table)
+    return [frame.iloc[:, i] for i in range(frame.shape[1])]
+
+
+def _as_array(X):
+    """Return rows of numbers as an array."""
+    if issparse(X):
+        return X.toarray()
+    if isinstance(X, np.ndarray) and is_plain(X.dtype):
+        return X
+    return np.column_stack([read_numbers(column) for column in split_columns(X)])
+
+
+def _write(column, dtype):
+    """Write a column as (n, 1): as text what is a category, else as numbers."""
+    if dtype is object:
+        return np.array([[str(value)] for value in column], dtype=object)
+    return read_numbers(column).astype(dtype).reshape(-1, 1)

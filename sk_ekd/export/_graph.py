@@ -1,0 +1,103 @@
+"""Grow an ONNX graph node by node, up to the two outputs that every file has."""
+
+import numpy as np
+
+LABEL, PROBABILITIES = "label", "probabilities"
+OPSETS = {"": 17, "ai.onnx.ml": 3}  # which runtimes of the last years read as well
+IR_VERSION = 8
+
+
+class Graph:
+    """A graph to be: what adds something returns the name of its output."""
+
+    def __init__(self):
+        self.inputs, self.outputs, self.nodes, self.constants = [], [], [], []
+
+    def add_input(self, name, dtype, width):
+        """Add an input (n, width)."""
+        from onnx.helper import make_tensor_value_info
+
+        self.inputs.append(make_tensor_value_info(name, dtype, ["n", width]))
+        return name
+
+    def keep(self, values):
+        """Keep an array, or a list of texts."""
+        from onnx import TensorProto
+        from onnx.helper import make_tensor
+        from onnx.numpy_helper import from_array
+
+        name = f"sk_ekd.constant{len(self.constants)}"
+        if isinstance(values, list):
+            texts = [text.encode() for text in values]
+            tensor = make_tensor(name, TensorProto.STRING, [len(texts)], texts)
+        else:
+            tensor = from_array(np.ascontiguousarray(values), name)
+        self.constants.append(tensor)
+        return name
+
+    def add(self, operator, *inputs, name=None, domain="", **options):
+        """Add a node with one output."""
+        from onnx.helper import make_node
+
+        output = name or f"sk_ekd.{operator}{len(self.nodes)}"
+        node = make_node(operator, [*inputs], [output], domain=domain, **options)
+        self.nodes.append(node)
+        return output
+
+    def add_output(self, name, dtype, shape):
+        """Declare what a node has made as an output."""
+        from onnx.helper import make_tensor_value_info
+
+        self.outputs.append(make_tensor_value_info(name, dtype, shape))
+
+    def model(self, opsets=None, ir_version=IR_VERSION):
+        """Return the model that it is."""
+        from onnx.helper import make_graph, make_model, make_opsetid
+
+        graph = make_graph(
+            self.nodes, "student", self.inputs, self.outputs, self.constants
+        )
+        imports = [make_opsetid(*opset) for opset in (opsets or OPSETS).items()]
+        return make_model(graph, opset_imports=imports, ir_version=ir_version)
+
+
+def check_names(names):
+    """Raise for columns that cannot be inputs of one graph by their names."""
+    taken = [LABEL, PROBABILITIES]
+    wrong = {n for n in names if not n or n in taken or names.count(n) > 1}
+    if wrong:
+        raise ValueError(
+            "The columns must have names of their own, to be the inputs of one file "
+            f"whose outputs are {taken}, got {sorted(wrong)}: rename these columns, "
+            "and fit the distiller again."
+        )
+
+
+def add_answers(graph, proba, classes):
+    """Add the outputs: the label of each row, and its probabilities (n, c), float32."""
+    from onnx import TensorProto
+
+    graph.add("Identity", proba, name=PROBABILITIES)
+    graph.add_output(PROBABILITIES, TensorProto.FLOAT, ["n", len(classes)])
+    dtype, labels = _as_labels(classes.tolist())
+    options = {"axis": 1, "keepdims": 0}
+    if dtype == TensorProto.INT64 and (labels == np.arange(len(labels))).all():
+        graph.add("ArgMax", PROBABILITIES, name=LABEL, **options)
+    else:
+        place = graph.add("ArgMax", PROBABILITIES, **options)
+        graph.add("Gather", graph.keep(labels), place, name=LABEL, axis=0)
+    graph.add_output(LABEL, dtype, ["n"])
+    graph.outputs.reverse()  # the label first, as in files of other libraries
+
+
+def _as_labels(classes):
+    """Return the type of the labels in ONNX, and the labels as a graph keeps them."""
+    from onnx import TensorProto
+
+    if all(isinstance(name, str) for name in classes):
+        return TensorProto.STRING, classes
+    if all(isinstance(name, bool) for name in classes):
+        return TensorProto.BOOL, np.array(classes)
+    if all(isinstance(name, int) for name in classes):
+        return TensorProto.INT64, np.array(classes, dtype=np.int64)
+    return TensorProto.DOUBLE, np.array(classes, dtype=np.float64)

@@ -1,0 +1,106 @@
+"""Put a student's preprocessing, its model and its labels into one ONNX file."""
+
+import json
+from importlib import import_module
+from importlib.metadata import version
+
+from sklearn.utils.validation import check_is_fitted
+
+from ._built_in import describe_columns, make_graph
+from ._check import check_rows
+from ._fold import fold, is_built_in
+from ._write import write_file
+
+FORMAT = 1  # of the metadata
+OPEN = "session = onnxruntime.InferenceSession(path)\n"
+ARRAY = (
+    OPEN + 'feed = {"X": np.asarray(X, dtype=np.float64)}\n'
+    "label, probabilities = session.run(None, feed)"
+)
+COLUMNS = (
+    OPEN + 'texts = {i.name: "string" in i.type for i in session.get_inputs()}\n'
+    "label, probabilities = session.run(None, {name: "
+    "frame[[name]].to_numpy(object).astype(str) if is_text else "
+    "frame[[name]].to_numpy(float, na_value=np.nan) "
+    "for name, is_text in texts.items()})"
+)
+
+
+def to_onnx(distiller, path, *, X=None):
+    """Write a fitted student as one ONNX file, from raw rows to labels.
+
+    The file has preprocessing, model and labels, and needs neither `sk_ekd` nor torch
+    nor scikit-learn where it runs: any ONNX runtime reads it.
+
+    Its inputs are the columns of the DataFrame that the student was fitted to, each of
+    shape (n, 1) and named as the column: numbers as doubles, all else as strings. A
+    missing value is NaN, or "". An array or a sparse matrix is one input ``X``, of
+    doubles. Its outputs are ``label`` of shape (n,), and ``probabilities``
+    of shape (n, n_classes) in float32, in the order of `classes_`. It has in its
+    metadata what the classes and columns are, and how to feed it.
+
+    Parameters
+    ----------
+    distiller : EnsembleDistiller
+        Fitted.
+    path : str or path-like
+        The file to write, exactly as it is named; one that exists is replaced.
+    X : array-like, sparse matrix or DataFrame, default=None
+        A few rows, as `fit` saw them, for which the file must say what the student
+        does: probabilities to 1e-4, and the same labels. An error says if it does not,
+        and nothing is written. A student of your own needs them; for the built-in one,
+        ``student=None``, they may be left out.
+
+    Notes
+    -----
+    It needs ``pip install sk_ekd[export]``.
+
+    A graph computes, but does not refuse rows as the student does. Infinite numbers are
+    limited as large ones are. Text is looked up: "1", "1.0", "True" and the like are
+    one, as for the student, but only the usual spellings of a value are listed.
+    """
+    check_is_fitted(distiller)
+    onnx = import_onnx("onnx")
+    if not is_built_in(distiller.student_):
+        name = type(distiller.student_).__name__
+        raise ValueError(f"to_onnx writes the student of student=None, got a {name}.")
+    model, columns = _write_built_in(distiller)
+    _describe(model, distiller.classes_, columns)
+    onnx.checker.check_model(model, full_check=True)
+    content = model.SerializeToString()
+    if X is not None:
+        import_onnx("onnxruntime")
+        check_rows(content, distiller, X)
+    write_file(path, content)
+
+
+def import_onnx(name):
+    """Import a package of the extra, or say how it is installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ImportError(
+            f"to_onnx needs {name}: pip install sk_ekd[export]"
+        ) from error
+
+
+def _write_built_in(distiller):
+    """Return the built-in student as a model, and what its columns are."""
+    folded, table = fold(distiller), distiller.student_["preprocessing"]
+    columns = describe_columns(folded, table.numbers_[table.is_text_])
+    return make_graph(folded, columns).model(), columns
+
+
+def _describe(model, classes, columns):
+    """Write into the model's metadata what it reads and says, and how to ask it."""
+    from onnx.helper import set_model_props
+
+    model.producer_name, model.producer_version = "sk_ekd", version("sk_ekd")
+    described = {
+        "classes": json.dumps(classes.tolist()),
+        "columns": json.dumps(columns),
+        "sk_ekd": version("sk_ekd"),
+        "format": str(FORMAT),
+        "feed": ARRAY if columns[0][0] is None else COLUMNS,
+    }
+    set_model_props(model, described)
