@@ -25,15 +25,20 @@ def describe_columns(folded, texts):
 
 def make_graph(folded, columns):
     """Return the graph of a folded student, whose inputs are the columns."""
-    graph, names = Graph(), [name for name, _ in columns]
-    _add_inputs(graph, columns)
+    graph = Graph()
     first, *others = _dense_layers(folded)
-    hidden = _add_first_layer(graph, folded, first, names)
+    hidden = add_table(graph, folded, columns, first)
     for weight, bias in others:
         hidden = graph.add("Relu", hidden)
         hidden = graph.add("Gemm", hidden, graph.keep(weight), graph.keep(bias))
     add_answers(graph, graph.add("Softmax", hidden, axis=1), folded.classes)
     return graph
+
+
+def add_table(graph, folded, columns, layer):
+    """Add the columns as inputs, and what a dense layer makes of them -> (n, h)."""
+    _add_inputs(graph, columns)
+    return _add_first_layer(graph, folded, layer, [name for name, _ in columns])
 
 
 def _dense_layers(folded):

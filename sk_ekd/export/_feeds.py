@@ -13,8 +13,8 @@ def make_feed(X, inputs):
     """Return what the inputs of a session are fed with the rows of X."""
     dtypes = [DTYPES.get(given.type, np.float32) for given in inputs]
     names = [given.name for given in inputs]
-    if names == ["X"] and dtypes != [object]:
-        return {"X": _as_array(X).astype(dtypes[0])}
+    if names == ["X"]:
+        return {"X": _as_texts(X) if dtypes[0] is object else _as_numbers(X, dtypes[0])}
     columns = zip(names, split_columns(X), dtypes, strict=True)
     return {name: _write(column, dtype) for name, column, dtype in columns}
 
@@ -26,13 +26,21 @@ def split_columns(X):
     return [frame.iloc[:, i] for i in range(frame.shape[1])]
 
 
-def _as_array(X):
+def _as_numbers(X, dtype):
     """Return rows of numbers as an array."""
     if issparse(X):
-        return X.toarray()
+        return X.toarray().astype(dtype)
     if isinstance(X, np.ndarray) and is_plain(X.dtype):
-        return X
-    return np.column_stack([read_numbers(column) for column in split_columns(X)])
+        return X.astype(dtype)
+    columns = [read_numbers(column) for column in split_columns(X)]
+    return np.column_stack(columns).astype(dtype)
+
+
+def _as_texts(X):
+    """Return rows of text as an array; of a list of texts, (n, 1)."""
+    values = np.asarray(X, dtype=object)
+    texts = [str(value) for value in values.ravel()]
+    return np.array(texts, dtype=object).reshape(len(values), -1)
 
 
 def _write(column, dtype):

@@ -23,13 +23,19 @@ def is_built_in(student):
 def fold(distiller):
     """Return what the distiller's built-in student computes, with its class labels."""
     check_is_fitted(distiller)
-    table, net = distiller.student_["preprocessing"], distiller.student_["net"]
+    net = distiller.student_["net"]
+    layers = [*_layers(net.module_)]
+    return fold_table(distiller.student_["preprocessing"], distiller.classes_, layers)
+
+
+def fold_table(table, classes, layers):
+    """Return what a fitted TableEncoder computes, and the layers that follow it."""
     names = getattr(table, "feature_names_in_", None)
     return Folded(
         names=None if names is None else [str(name) for name in names],
         n_columns=table.n_features_in_,
         is_sparse=table.is_sparse_,
-        classes=distiller.classes_,
+        classes=classes,
         numbers=table.numbers_,
         is_read=table.is_read_,
         median=table.median_,
@@ -39,7 +45,7 @@ def fold(distiller):
         share_missing=table.share_missing_,
         bound=table.bound,
         categories=table.categories_,
-        layers=[*_layers(net.module_)],
+        layers=layers,
     )
 
 

@@ -12,12 +12,13 @@ class Graph:
 
     def __init__(self):
         self.inputs, self.outputs, self.nodes, self.constants = [], [], [], []
+        self.functions, self.opsets = [], dict(OPSETS)
 
-    def add_input(self, name, dtype, width):
-        """Add an input (n, width)."""
+    def add_input(self, name, dtype, *shape):
+        """Add an input (n, *shape)."""
         from onnx.helper import make_tensor_value_info
 
-        self.inputs.append(make_tensor_value_info(name, dtype, ["n", width]))
+        self.inputs.append(make_tensor_value_info(name, dtype, ["n", *shape]))
         return name
 
     def keep(self, values):
@@ -50,15 +51,40 @@ class Graph:
 
         self.outputs.append(make_tensor_value_info(name, dtype, shape))
 
-    def model(self, opsets=None, ir_version=IR_VERSION):
+    def include(self, model, prefix, feeds):
+        """Add the nodes of a model, whose inputs are fed by what is there already.
+
+        Returns the new names of the model's outputs.
+        """
+        from onnx.compose import add_prefix
+
+        model = add_prefix(model, prefix)
+        for given in model.graph.input:
+            source = feeds[given.name.removeprefix(prefix)]
+            self.add("Identity", source, name=given.name)
+        for node in model.graph.node:
+            node.ClearField("metadata_props")  # which older runtimes do not know
+        self.nodes.extend(model.graph.node)
+        self.constants.extend(model.graph.initializer)
+        self.functions.extend(model.functions)
+        for opset in model.opset_import:
+            version = self.opsets.get(opset.domain, 0)
+            self.opsets[opset.domain] = max(version, opset.version)
+        return [output.name for output in model.graph.output]
+
+    def model(self):
         """Return the model that it is."""
         from onnx.helper import make_graph, make_model, make_opsetid
 
         graph = make_graph(
             self.nodes, "student", self.inputs, self.outputs, self.constants
         )
-        imports = [make_opsetid(*opset) for opset in (opsets or OPSETS).items()]
-        return make_model(graph, opset_imports=imports, ir_version=ir_version)
+        return make_model(
+            graph,
+            opset_imports=[make_opsetid(*opset) for opset in self.opsets.items()],
+            functions=self.functions,
+            ir_version=IR_VERSION,
+        )
 
 
 def check_names(names):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._built_in import describe_columns, make_graph
 from ._check import check_rows
 from ._fold import fold, is_built_in
+from ._own import make_own_graph
 from ._write import write_file
 
 FORMAT = 1  # of the metadata
@@ -61,15 +62,24 @@ def to_onnx(distiller, path, *, X=None):
     """
     check_is_fitted(distiller)
     onnx = import_onnx("onnx")
-    if not is_built_in(distiller.student_):
-        name = type(distiller.student_).__name__
-        raise ValueError(f"to_onnx writes the student of student=None, got a {name}.")
-    model, columns = _write_built_in(distiller)
+    if X is not None:
+        import_onnx("onnxruntime")
+    if is_built_in(distiller.student_):
+        graph, columns = _make_built_in(distiller)
+    elif X is not None:
+        graph, columns = make_own_graph(distiller, X)
+    else:
+        raise ValueError(
+            "to_onnx needs a few rows X for a student of your own, a "
+            f"{type(distiller.student_).__name__}: by them it chooses the file's "
+            "inputs, and checks that converters have not changed what the student "
+            "says. Pass X=X_train[:100]."
+        )
+    model = graph.model()
     _describe(model, distiller.classes_, columns)
     onnx.checker.check_model(model, full_check=True)
     content = model.SerializeToString()
     if X is not None:
-        import_onnx("onnxruntime")
         check_rows(content, distiller, X)
     write_file(path, content)
 
@@ -84,11 +94,11 @@ def import_onnx(name):
         ) from error
 
 
-def _write_built_in(distiller):
-    """Return the built-in student as a model, and what its columns are."""
+def _make_built_in(distiller):
+    """Return the graph of the built-in student, and what its columns are."""
     folded, table = fold(distiller), distiller.student_["preprocessing"]
     columns = describe_columns(folded, table.numbers_[table.is_text_])
-    return make_graph(folded, columns).model(), columns
+    return make_graph(folded, columns), columns
 
 
 def _describe(model, classes, columns):

@@ -1,0 +1,151 @@
+"""Convert fitted models of other libraries to ONNX, each by the converter it has."""
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+OPSET = 18
+TARGET = {"": OPSET, "ai.onnx.ml": 3}
+
+
+# --- Steps ----------------------------------------------------------------------------
+
+
+def convert_steps(steps, inputs):
+    """Convert the steps before a model; `inputs` are names, types and widths."""
+    import skl2onnx
+
+    types = [(name, _skl2onnx_type(dtype, width)) for name, dtype, width in inputs]
+    with _bools_as_ints():
+        try:
+            return skl2onnx.convert_sklearn(
+                steps, initial_types=types, target_opset=TARGET
+            )
+        except Exception as error:  # of its own types, and any other
+            name, step = _find_culprit(steps, types)
+            raise ValueError(
+                f"Step {name!r} of the student, a {type(step).__name__}, cannot be "
+                f"converted to ONNX: {first_line(error)} Put it before the distiller, "
+                "or use another one, or student=None, whose preprocessing can."
+            ) from error
+
+
+def _find_culprit(steps, types):
+    """Return the first step that cannot be converted, after those before it."""
+    import skl2onnx
+
+    for i in range(len(steps.steps) - 1):
+        part = Pipeline(steps.steps[: i + 1])
+        try:
+            skl2onnx.convert_sklearn(part, initial_types=types, target_opset=TARGET)
+        except Exception:
+            return steps.steps[i]
+    return steps.steps[-1]
+
+
+def _skl2onnx_type(dtype, width):
+    """Return the type of an input (n, width) as skl2onnx writes it."""
+    from skl2onnx.common import data_types
+
+    types = {
+        "float32": data_types.FloatTensorType,
+        "float64": data_types.DoubleTensorType,
+        "int64": data_types.Int64TensorType,
+        "text": data_types.StringTensorType,
+    }
+    return types[dtype]([None, width])
+
+
+# --- Classifiers ----------------------------------------------------------------------
+
+
+def convert_classifier(model, width, dtype):
+    """Convert a classifier of rows (n, width) -> a model, the name of its (n, c)."""
+    library = type(model).__module__.split(".")[0]
+    convert = {
+        "lightgbm": _convert_lightgbm,
+        "xgboost": _convert_xgboost,
+        "catboost": _convert_catboost,
+    }.get(library, _convert_sklearn)
+    try:
+        converted = convert(model, width, dtype)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"The student, a {type(model).__name__}, cannot be converted to ONNX: "
+            f"{first_line(error)}"
+        ) from error
+    for node in converted.graph.node:
+        if node.op_type == "ZipMap":  # a dict for each row, of the array before it
+            proba = node.input[0]
+            converted.graph.node.remove(node)
+            return converted, proba
+    return converted, converted.graph.output[1].name
+
+
+def _convert_sklearn(model, width, dtype):
+    import skl2onnx
+
+    with _bools_as_ints():
+        return skl2onnx.convert_sklearn(
+            model,
+            initial_types=[("X", _skl2onnx_type(dtype, width))],
+            options={id(model): {"zipmap": False}},
+            target_opset=TARGET,
+        )
+
+
+def _convert_lightgbm(model, width, dtype):
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    types = [("X", FloatTensorType([None, width]))]
+    return onnxmltools.convert_lightgbm(model, initial_types=types, zipmap=False)
+
+
+def _convert_xgboost(model, width, dtype):
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    types = [("X", FloatTensorType([None, width]))]
+    return onnxmltools.convert_xgboost(model, initial_types=types)
+
+
+def _convert_catboost(model, width, dtype):
+    import onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        model.save_model(str(path), format="onnx")
+        return onnx.load(path)
+
+
+def first_line(error):
+    """Return what an error says first, as a sentence."""
+    return str(error).strip().partition("\n")[0].rstrip(".")[:300] + "."
+
+
+@contextmanager
+def _bools_as_ints():
+    """Let skl2onnx pass bools as integers of an attribute: protobuf 7 takes none.
+
+    HistGradientBoostingClassifier has some.
+    """
+    from onnx import helper
+
+    make_attribute = helper.make_attribute
+
+    def make(key, value, *args, **kwargs):
+        if isinstance(value, (list, tuple)):
+            value = [int(v) if isinstance(v, (bool, np.bool_)) else v for v in value]
+        return make_attribute(key, value, *args, **kwargs)
+
+    helper.make_attribute = make
+    try:
+        yield
+    finally:
+        helper.make_attribute = make_attribute

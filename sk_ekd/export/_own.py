@@ -1,0 +1,139 @@
+"""Write a student of the user's own as one ONNX graph, of parts that are converted."""
+
+from functools import cache, partial
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
+
+from .._table import TableEncoder
+from ._built_in import add_table, describe_columns
+from ._check import check_rows
+from ._converters import OPSET, convert_classifier, convert_steps, first_line
+from ._fold import fold_table
+from ._graph import Graph, add_answers
+from ._rows import Rows, add_inputs, cast, describe_inputs, join
+
+# what steps and model compute in: as they do, else as their converters can
+PRECISIONS = [("float64", "float64"), ("float64", "float32"), ("float32", "float32")]
+
+
+def make_own_graph(distiller, X):
+    """Return a graph that says of the rows X what the student does, and its columns."""
+    steps, model = _split(distiller.student_)
+    Z = steps.transform(X) if steps else X
+    convert = cache(partial(_convert_model, model, Z))
+    for precision, model_precision in PRECISIONS:
+        try:
+            graph = Graph()
+            rows, columns = _add_rows(graph, X, steps, model, precision)
+            proba = _add_model(graph, rows, *convert(model_precision))
+            proba = _add_all_classes(graph, proba, model, len(distiller.classes_))
+            add_answers(graph, proba, distiller.classes_)
+            check_rows(graph.model().SerializeToString(), distiller, X)
+        except ValueError as error:
+            reason = error
+        else:
+            return graph, columns
+    raise reason
+
+
+def _split(student):
+    """Return the student's own steps, None where there are none, and its model."""
+    if not isinstance(student, Pipeline):
+        return None, student
+    *steps, (_, model) = student.steps
+    if steps and getattr(steps[-1][1], "func", None) is check_array:
+        steps.pop()  # the distiller's, which casts to float32
+    return Pipeline(steps) if steps else None, model
+
+
+def _is_net(model):
+    return hasattr(model, "module_")
+
+
+# --- Rows and steps -------------------------------------------------------------------
+
+
+def _add_rows(graph, X, steps, model, precision):
+    """Add inputs and steps -> the rows that the model is fed, and the columns of X."""
+    if steps and type(steps[0]) is TableEncoder:
+        rows, columns = _add_encoder(graph, steps[0])
+        steps = Pipeline(steps.steps[1:]) if len(steps) > 1 else None
+        return _add_steps(graph, [rows], steps), columns
+    inputs = add_inputs(graph, X, as_float32=not steps and _is_net(model))
+    columns = describe_inputs(X, inputs)
+    if not steps or not _takes_columns(steps[0], inputs):
+        return _add_steps(graph, [join(graph, inputs, precision)], steps), columns
+    dtypes = [precision if "float" in r.dtype else r.dtype for r in inputs]
+    each = [
+        rows._replace(tensor=cast(graph, rows.tensor, dtype), dtype=dtype)
+        for rows, dtype in zip(inputs, dtypes, strict=True)
+    ]
+    return _add_steps(graph, each, steps), columns
+
+
+def _takes_columns(step, inputs):
+    """Return whether a step is to get the columns one by one."""
+    is_mixed = len({rows.dtype == "text" for rows in inputs}) > 1
+    return is_mixed or (isinstance(step, ColumnTransformer) and inputs[0].name != "X")
+
+
+def _add_encoder(graph, table):
+    """Add what the built-in preprocessing makes of rows, as the student's has it."""
+    folded = fold_table(table, None, [])
+    columns = describe_columns(folded, table.numbers_[table.is_text_])
+    width = len(folded.numbers) + len(folded.missing)
+    width += sum(category.width for category in folded.categories)
+    same = np.eye(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
+    tensor = add_table(graph, folded, columns, same)
+    return Rows("X", tensor, "float32", (width,)), columns
+
+
+def _add_steps(graph, inputs, steps):
+    """Add the steps, if any -> what they make of the inputs."""
+    if not steps:
+        return inputs[0]
+    model = convert_steps(steps, [(r.name, r.dtype, r.shape[0]) for r in inputs])
+    feeds = {rows.name: rows.tensor for rows in inputs}
+    tensor = graph.include(model, "steps/", feeds)[0]
+    return Rows("X", tensor, "float32", ())
+
+
+# --- The model ------------------------------------------------------------------------
+
+
+def _convert_model(model, Z, precision):
+    """Convert what a student ends in, given what it is fed: a model, and its output."""
+    if not _is_net(model):
+        return convert_classifier(model, Z.shape[1], precision)
+    from ..students import export_net
+
+    try:
+        return export_net(model, Z, opset=OPSET), "probabilities"
+    except ImportError:
+        raise
+    except Exception as error:  # of torch's exporter, which has many
+        raise ValueError(
+            f"The student's module, a {type(model.module_).__name__}, cannot be "
+            f"exported by torch.onnx: {first_line(error)} See the error above."
+        ) from error
+
+
+def _add_model(graph, rows, model, output):
+    """Add a converted model -> its probabilities (n, c), float32."""
+    given = model.graph.input[0]
+    kind = given.type.tensor_type.elem_type
+    tensor = graph.add("Cast", rows.tensor, to=kind)
+    graph.include(model, "model/", {given.name: tensor})
+    return cast(graph, f"model/{output}", "float32")
+
+
+def _add_all_classes(graph, proba, model, n_classes):
+    """Add zeros for the classes that the model never saw -> (n, c)."""
+    known = getattr(model, "classes_", range(n_classes))
+    if _is_net(model) or len(known) == n_classes:
+        return proba
+    place = np.eye(n_classes, dtype=np.float32)[np.asarray(known, dtype=int)]
+    return graph.add("MatMul", proba, graph.keep(place))

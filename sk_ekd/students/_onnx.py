@@ -1,0 +1,76 @@
+"""Write a fitted net as an ONNX model, from its inputs to probabilities."""
+
+import copy
+import logging
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+from torch import nn
+
+from ._inputs import as_matrix
+from ._output import first_of, to_proba, uncompiled
+
+
+class _Proba(nn.Module):
+    """What a net answers, by its module alone."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.module = copy.deepcopy(uncompiled(net.module_)).cpu().eval()
+        self.to_proba = to_proba(net)
+
+    def forward(self, X):
+        # in float64 as the student does; 32 bits are enough for a file
+        return self.to_proba(first_of(self.module(X)).double()).float()
+
+
+def export_net(net, X, *, opset):
+    """Write a fitted net as an ONNX model.
+
+    Parameters
+    ----------
+    net : NeuralNet
+        Fitted, without the steps of a Pipeline before it.
+    X : array-like of shape (n_samples, ...)
+        Rows as the net takes them; only their shape matters.
+    opset : int
+        The version of ONNX's operators to use.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        Of one input, ``X``, any number of rows in float32, and one output,
+        ``probabilities``, of shape (n_samples, n_classes) in float32.
+    """
+    Z = as_matrix(X[:2])
+    Z = Z.toarray() if issparse(Z) else Z
+    rows = torch.from_numpy(np.resize(Z, (2, *Z.shape[1:])))  # of one, all are one
+    with _quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of itself
+        program = torch.onnx.export(
+            _Proba(net),
+            (rows,),
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=["X"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            opset_version=opset,
+        )
+    return program.model_proto
+
+
+@contextmanager
+def _quiet():
+    """Let torch log errors only: it warns of packages that are not needed."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
