@@ -102,7 +102,7 @@ def _add_first_layer(graph, folded, layer, names):
     elif parts:
         bias = graph.keep(bias)
     else:
-        return _repeat(graph, bias, names)
+        return graph.repeat(bias, names[0] or "X")  # nothing is read
     if not parts:
         return bias
     weight = graph.keep(np.concatenate(weights))
@@ -165,10 +165,3 @@ def _add_places(graph, category, name, start):
         values_int64s=[start + place for place in places],
         default_int64=start + len(category.texts),  # of the rest, or of none
     )
-
-
-def _repeat(graph, bias, names):
-    """Add the bias, once a row: nothing is read of a row -> (n, h)."""
-    n_rows = graph.add("Shape", names[0] or "X", start=0, end=1)
-    shape = graph.add("Concat", n_rows, graph.keep(np.array([len(bias)])), axis=0)
-    return graph.add("Expand", graph.keep(bias), shape)

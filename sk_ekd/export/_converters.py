@@ -1,11 +1,15 @@
 """Convert fitted models of other libraries to ONNX, each by the converter it has."""
 
+import copy
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
+
+from . import _imputer
 
 OPSET = 18
 TARGET = {"": OPSET, "ai.onnx.ml": 3}
@@ -16,14 +20,10 @@ TARGET = {"": OPSET, "ai.onnx.ml": 3}
 
 def convert_steps(steps, inputs):
     """Convert the steps before a model; `inputs` are names, types and widths."""
-    import skl2onnx
-
     types = [(name, _skl2onnx_type(dtype, width)) for name, dtype, width in inputs]
     with _bools_as_ints():
         try:
-            return skl2onnx.convert_sklearn(
-                steps, initial_types=types, target_opset=TARGET
-            )
+            return _convert_sklearn(steps, types)
         except Exception as error:  # of its own types, and any other
             name, step = _find_culprit(steps, types)
             raise ValueError(
@@ -35,15 +35,26 @@ def convert_steps(steps, inputs):
 
 def _find_culprit(steps, types):
     """Return the first step that cannot be converted, after those before it."""
-    import skl2onnx
-
     for i in range(len(steps.steps) - 1):
-        part = Pipeline(steps.steps[: i + 1])
         try:
-            skl2onnx.convert_sklearn(part, initial_types=types, target_opset=TARGET)
+            _convert_sklearn(Pipeline(steps.steps[: i + 1]), types)
         except Exception:
             return steps.steps[i]
     return steps.steps[-1]
+
+
+def _convert_sklearn(model, types, **options):
+    """Convert a model or a Pipeline of scikit-learn, of inputs of these types."""
+    import skl2onnx
+
+    return skl2onnx.convert_sklearn(
+        model,
+        initial_types=types,
+        target_opset=TARGET,
+        custom_conversion_functions={SimpleImputer: _imputer.convert},
+        custom_shape_calculators={SimpleImputer: _imputer.infer_shape},
+        **options,
+    )
 
 
 def _skl2onnx_type(dtype, width):
@@ -53,7 +64,6 @@ def _skl2onnx_type(dtype, width):
     types = {
         "float32": data_types.FloatTensorType,
         "float64": data_types.DoubleTensorType,
-        "int64": data_types.Int64TensorType,
         "text": data_types.StringTensorType,
     }
     return types[dtype]([None, width])
@@ -69,7 +79,7 @@ def convert_classifier(model, width, dtype):
         "lightgbm": _convert_lightgbm,
         "xgboost": _convert_xgboost,
         "catboost": _convert_catboost,
-    }.get(library, _convert_sklearn)
+    }.get(library, _convert_classifier)
     try:
         converted = convert(model, width, dtype)
     except ImportError:
@@ -87,16 +97,10 @@ def convert_classifier(model, width, dtype):
     return converted, converted.graph.output[1].name
 
 
-def _convert_sklearn(model, width, dtype):
-    import skl2onnx
-
+def _convert_classifier(model, width, dtype):
+    types = [("X", _skl2onnx_type(dtype, width))]
     with _bools_as_ints():
-        return skl2onnx.convert_sklearn(
-            model,
-            initial_types=[("X", _skl2onnx_type(dtype, width))],
-            options={id(model): {"zipmap": False}},
-            target_opset=TARGET,
-        )
+        return _convert_sklearn(model, types, options={id(model): {"zipmap": False}})
 
 
 def _convert_lightgbm(model, width, dtype):
@@ -112,6 +116,8 @@ def _convert_xgboost(model, width, dtype):
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     types = [("X", FloatTensorType([None, width]))]
+    model = copy.deepcopy(model)
+    model.get_booster().feature_names = None  # else they must be f0, f1 and so on
     return onnxmltools.convert_xgboost(model, initial_types=types)
 
 
@@ -127,6 +133,13 @@ def _convert_catboost(model, width, dtype):
 def first_line(error):
     """Return what an error says first, as a sentence."""
     return str(error).strip().partition("\n")[0].rstrip(".")[:300] + "."
+
+
+def root_of(error):
+    """Return the error that an error was first raised for."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
 
 
 @contextmanager

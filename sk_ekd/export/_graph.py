@@ -45,6 +45,13 @@ class Graph:
         self.nodes.append(node)
         return output
 
+    def repeat(self, values, rows):
+        """Add values (c,) once for each of some rows -> (n, c)."""
+        n_rows = self.add("Shape", rows, start=0, end=1)
+        n_values = self.keep(np.array([len(values)]))
+        shape = self.add("Concat", n_rows, n_values, axis=0)
+        return self.add("Expand", self.keep(values), shape)
+
     def add_output(self, name, dtype, shape):
         """Declare what a node has made as an output."""
         from onnx.helper import make_tensor_value_info

@@ -15,7 +15,7 @@ from ._write import write_file
 FORMAT = 1  # of the metadata
 OPEN = "session = onnxruntime.InferenceSession(path)\n"
 ARRAY = (
-    OPEN + 'feed = {"X": np.asarray(X, dtype=np.float64)}\n'
+    OPEN + 'feed = {"X": np.asarray(X, dtype="DTYPE")}\n'
     "label, probabilities = session.run(None, feed)"
 )
 COLUMNS = (
@@ -103,14 +103,19 @@ def _make_built_in(distiller):
 
 def _describe(model, classes, columns):
     """Write into the model's metadata what it reads and says, and how to ask it."""
-    from onnx.helper import set_model_props
+    from onnx import helper
 
     model.producer_name, model.producer_version = "sk_ekd", version("sk_ekd")
+    feed = COLUMNS
+    if columns[0][0] is None:
+        tensor = model.graph.input[0].type.tensor_type
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        feed = ARRAY.replace("DTYPE", dtype.name)
     described = {
         "classes": json.dumps(classes.tolist()),
         "columns": json.dumps(columns),
         "sk_ekd": version("sk_ekd"),
         "format": str(FORMAT),
-        "feed": ARRAY if columns[0][0] is None else COLUMNS,
+        "feed": feed,
     }
-    set_model_props(model, described)
+    helper.set_model_props(model, described)

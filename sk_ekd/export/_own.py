@@ -10,10 +10,10 @@ from sklearn.utils import check_array
 from .._table import TableEncoder
 from ._built_in import add_table, describe_columns
 from ._check import check_rows
-from ._converters import OPSET, convert_classifier, convert_steps, first_line
+from ._converters import OPSET, convert_classifier, convert_steps, first_line, root_of
 from ._fold import fold_table
 from ._graph import Graph, add_answers
-from ._rows import Rows, add_inputs, cast, describe_inputs, join
+from ._rows import TYPES, Rows, add_inputs, cast, describe_inputs, join
 
 # what steps and model compute in: as they do, else as their converters can
 PRECISIONS = [("float64", "float64"), ("float64", "float32"), ("float32", "float32")]
@@ -28,7 +28,7 @@ def make_own_graph(distiller, X):
         try:
             graph = Graph()
             rows, columns = _add_rows(graph, X, steps, model, precision)
-            proba = _add_model(graph, rows, *convert(model_precision))
+            proba = _add_model(graph, rows, model, partial(convert, model_precision))
             proba = _add_all_classes(graph, proba, model, len(distiller.classes_))
             add_answers(graph, proba, distiller.classes_)
             check_rows(graph.model().SerializeToString(), distiller, X)
@@ -64,20 +64,24 @@ def _add_rows(graph, X, steps, model, precision):
         return _add_steps(graph, [rows], steps), columns
     inputs = add_inputs(graph, X, as_float32=not steps and _is_net(model))
     columns = describe_inputs(X, inputs)
-    if not steps or not _takes_columns(steps[0], inputs):
-        return _add_steps(graph, [join(graph, inputs, precision)], steps), columns
-    dtypes = [precision if "float" in r.dtype else r.dtype for r in inputs]
-    each = [
-        rows._replace(tensor=cast(graph, rows.tensor, dtype), dtype=dtype)
-        for rows, dtype in zip(inputs, dtypes, strict=True)
-    ]
+    each = [cast(graph, rows, precision) for rows in inputs]
+    if not _takes_columns(steps, inputs):
+        each = [join(graph, each)]
     return _add_steps(graph, each, steps), columns
 
 
-def _takes_columns(step, inputs):
-    """Return whether a step is to get the columns one by one."""
-    is_mixed = len({rows.dtype == "text" for rows in inputs}) > 1
-    return is_mixed or (isinstance(step, ColumnTransformer) and inputs[0].name != "X")
+def _takes_columns(steps, inputs):
+    """Return whether the first step is to get the columns one by one."""
+    names = [rows.name for rows in inputs if rows.dtype == "text"]
+    if 0 < len(names) < len(inputs):
+        if steps:
+            return True
+        raise ValueError(
+            f"Columns of text, {names}, reach the model as it is, for which a file has "
+            "no inputs: put an encoder before it, or use student=None."
+        )
+    by_name = steps and isinstance(steps[0], ColumnTransformer)
+    return by_name and inputs[0].name != "X"
 
 
 def _add_encoder(graph, table):
@@ -104,8 +108,19 @@ def _add_steps(graph, inputs, steps):
 # --- The model ------------------------------------------------------------------------
 
 
+def _add_model(graph, rows, model, convert):
+    """Add what a student ends in -> probabilities of the classes it knows, float32."""
+    if not _is_net(model) and len(model.classes_) == 1:
+        return graph.repeat(np.ones(1, dtype=np.float32), rows.tensor)
+    converted, output = convert()
+    given = converted.graph.input[0]
+    tensor = graph.add("Cast", rows.tensor, to=given.type.tensor_type.elem_type)
+    graph.include(converted, "model/", {given.name: tensor})
+    return graph.add("Cast", f"model/{output}", to=TYPES["float32"])
+
+
 def _convert_model(model, Z, precision):
-    """Convert what a student ends in, given what it is fed: a model, and its output."""
+    """Convert what a student ends in, given what it is fed -> a model, its output."""
     if not _is_net(model):
         return convert_classifier(model, Z.shape[1], precision)
     from ..students import export_net
@@ -117,23 +132,14 @@ def _convert_model(model, Z, precision):
     except Exception as error:  # of torch's exporter, which has many
         raise ValueError(
             f"The student's module, a {type(model.module_).__name__}, cannot be "
-            f"exported by torch.onnx: {first_line(error)} See the error above."
+            f"exported by torch.onnx: {first_line(root_of(error))} Write its forward "
+            "without branches that depend on values, or use another module."
         ) from error
-
-
-def _add_model(graph, rows, model, output):
-    """Add a converted model -> its probabilities (n, c), float32."""
-    given = model.graph.input[0]
-    kind = given.type.tensor_type.elem_type
-    tensor = graph.add("Cast", rows.tensor, to=kind)
-    graph.include(model, "model/", {given.name: tensor})
-    return cast(graph, f"model/{output}", "float32")
 
 
 def _add_all_classes(graph, proba, model, n_classes):
     """Add zeros for the classes that the model never saw -> (n, c)."""
-    known = getattr(model, "classes_", range(n_classes))
-    if _is_net(model) or len(known) == n_classes:
+    if _is_net(model) or len(model.classes_) == n_classes:
         return proba
-    place = np.eye(n_classes, dtype=np.float32)[np.asarray(known, dtype=int)]
+    place = np.eye(n_classes, dtype=np.float32)[model.classes_.astype(int)]
     return graph.add("MatMul", proba, graph.keep(place))

@@ -66,11 +66,10 @@ def export_net(net, X, *, opset):
 
 @contextmanager
 def _quiet():
-    """Let torch log errors only: it warns of packages that are not needed."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Let nothing be logged but errors: torch lists all that it does without."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)
