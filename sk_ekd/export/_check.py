@@ -19,6 +19,12 @@ def check_rows(content, distiller, X):
             "as ONNX with the packages that are installed. Put steps that only read "
             "the rows before the distiller, or use student=None."
         ) from error
+    if proba.shape != expected.shape:
+        raise ValueError(
+            f"The file must give the rows X probabilities of shape {expected.shape}, "
+            f"as the student does, got {proba.shape}: a converter has made something "
+            "else of it. Nothing is written; use another model, or student=None."
+        )
     off = np.abs(proba - expected).max(axis=1)
     is_far = ~(off <= TOLERANCE)  # NaN is
     first, second = np.sort(expected, axis=1)[:, [-1, -2]].T
@@ -36,7 +42,7 @@ def check_rows(content, distiller, X):
 
 
 def _shown(label, proba):
-    return f"{np.asarray(label).item()!r}, {proba.round(4).tolist()}"
+    return f"{np.asarray(label).item()!r}, {proba.astype(float).round(4).tolist()}"
 
 
 def run(content, X):

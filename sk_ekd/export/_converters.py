@@ -10,6 +10,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from . import _imputer
+from ._packages import need
 
 OPSET = 18
 TARGET = {"": OPSET, "ai.onnx.ml": 3}
@@ -24,6 +25,8 @@ def convert_steps(steps, inputs):
     with _bools_as_ints():
         try:
             return _convert_sklearn(steps, types)
+        except ImportError:
+            raise
         except Exception as error:  # of its own types, and any other
             name, step = _find_culprit(steps, types)
             raise ValueError(
@@ -45,9 +48,7 @@ def _find_culprit(steps, types):
 
 def _convert_sklearn(model, types, **options):
     """Convert a model or a Pipeline of scikit-learn, of inputs of these types."""
-    import skl2onnx
-
-    return skl2onnx.convert_sklearn(
+    return need("skl2onnx").convert_sklearn(
         model,
         initial_types=types,
         target_opset=TARGET,
@@ -59,8 +60,7 @@ def _convert_sklearn(model, types, **options):
 
 def _skl2onnx_type(dtype, width):
     """Return the type of an input (n, width) as skl2onnx writes it."""
-    from skl2onnx.common import data_types
-
+    data_types = need("skl2onnx.common.data_types")
     types = {
         "float32": data_types.FloatTensorType,
         "float64": data_types.DoubleTensorType,
@@ -104,21 +104,22 @@ def _convert_classifier(model, width, dtype):
 
 
 def _convert_lightgbm(model, width, dtype):
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    types = [("X", FloatTensorType([None, width]))]
-    return onnxmltools.convert_lightgbm(model, initial_types=types, zipmap=False)
+    types = _onnxmltools_types(width)
+    return need("onnxmltools").convert_lightgbm(
+        model, initial_types=types, zipmap=False
+    )
 
 
 def _convert_xgboost(model, width, dtype):
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    types = [("X", FloatTensorType([None, width]))]
+    types = _onnxmltools_types(width)
     model = copy.deepcopy(model)
     model.get_booster().feature_names = None  # else they must be f0, f1 and so on
-    return onnxmltools.convert_xgboost(model, initial_types=types)
+    return need("onnxmltools").convert_xgboost(model, initial_types=types)
+
+
+def _onnxmltools_types(width):
+    data_types = need("onnxmltools.convert.common.data_types")
+    return [("X", data_types.FloatTensorType([None, width]))]
 
 
 def _convert_catboost(model, width, dtype):

@@ -1,7 +1,6 @@
 """Put a student's preprocessing, its model and its labels into one ONNX file."""
 
 import json
-from importlib import import_module
 from importlib.metadata import version
 
 from sklearn.utils.validation import check_is_fitted
@@ -10,6 +9,7 @@ from ._built_in import describe_columns, make_graph
 from ._check import check_rows
 from ._fold import fold, is_built_in
 from ._own import make_own_graph
+from ._packages import need
 from ._write import write_file
 
 FORMAT = 1  # of the metadata
@@ -61,9 +61,9 @@ def to_onnx(distiller, path, *, X=None):
     one, as for the student, but only the usual spellings of a value are listed.
     """
     check_is_fitted(distiller)
-    onnx = import_onnx("onnx")
+    onnx = need("onnx")
     if X is not None:
-        import_onnx("onnxruntime")
+        need("onnxruntime")
     if is_built_in(distiller.student_):
         graph, columns = _make_built_in(distiller)
     elif X is not None:
@@ -82,16 +82,6 @@ def to_onnx(distiller, path, *, X=None):
     if X is not None:
         check_rows(content, distiller, X)
     write_file(path, content)
-
-
-def import_onnx(name):
-    """Import a package of the extra, or say how it is installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise ImportError(
-            f"to_onnx needs {name}: pip install sk_ekd[export]"
-        ) from error
 
 
 def _make_built_in(distiller):

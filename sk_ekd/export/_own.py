@@ -13,6 +13,7 @@ from ._check import check_rows
 from ._converters import OPSET, convert_classifier, convert_steps, first_line, root_of
 from ._fold import fold_table
 from ._graph import Graph, add_answers
+from ._packages import need
 from ._rows import TYPES, Rows, add_inputs, cast, describe_inputs, join
 
 # what steps and model compute in: as they do, else as their converters can
@@ -125,10 +126,9 @@ def _convert_model(model, Z, precision):
         return convert_classifier(model, Z.shape[1], precision)
     from ..students import export_net
 
+    need("onnxscript")
     try:
         return export_net(model, Z, opset=OPSET), "probabilities"
-    except ImportError:
-        raise
     except Exception as error:  # of torch's exporter, which has many
         raise ValueError(
             f"The student's module, a {type(model.module_).__name__}, cannot be "

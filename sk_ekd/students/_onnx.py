@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from torch import nn
 
 from ._inputs import as_matrix
-from ._output import first_of, to_proba, uncompiled
+from ._output import first_of, is_binary, to_proba, uncompiled
 
 
 class _Proba(nn.Module):
@@ -20,11 +20,13 @@ class _Proba(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.module = copy.deepcopy(uncompiled(net.module_)).cpu().eval()
-        self.to_proba = to_proba(net)
+        self.to_proba, self.is_binary = to_proba(net), is_binary(net)
 
     def forward(self, X):
-        # in float64 as the student does; 32 bits are enough for a file
-        return self.to_proba(first_of(self.module(X)).double()).float()
+        output = first_of(self.module(X))
+        if self.is_binary:  # of one column or none, as for skorch
+            output = output.reshape(-1)
+        return self.to_proba(output.double()).float()  # as the student does
 
 
 def export_net(net, X, *, opset):
