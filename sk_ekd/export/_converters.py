@@ -87,7 +87,7 @@ def convert_classifier(model, width, dtype):
     except Exception as error:
         raise ValueError(
             f"The student, a {type(model).__name__}, cannot be converted to ONNX: "
-            f"{first_line(error)}"
+            f"{first_line(error)} Use another one, or student=None."
         ) from error
     for node in converted.graph.node:
         if node.op_type == "ZipMap":  # a dict for each row, of the array before it

@@ -36,9 +36,10 @@ def to_onnx(distiller, path, *, X=None):
     Its inputs are the columns of the DataFrame that the student was fitted to, each of
     shape (n, 1) and named as the column: numbers as doubles, all else as strings. A
     missing value is NaN, or "". An array or a sparse matrix is one input ``X``, of
-    doubles. Its outputs are ``label`` of shape (n,), and ``probabilities``
-    of shape (n, n_classes) in float32, in the order of `classes_`. It has in its
-    metadata what the classes and columns are, and how to feed it.
+    doubles; of float32 for a net of your own without steps before it. The outputs are
+    ``label``, of shape (n,), and ``probabilities``, of shape (n, n_classes) in float32,
+    in the order of `classes_`. The metadata of the file name classes and columns, and
+    have three lines of Python that feed it.
 
     Parameters
     ----------
@@ -54,7 +55,11 @@ def to_onnx(distiller, path, *, X=None):
 
     Notes
     -----
-    It needs ``pip install sk_ekd[export]``.
+    It needs ``pip install sk_ekd[export]``. The built-in student, or a model after its
+    preprocessing, is written by the library itself. For a student of your own, steps
+    and models of scikit-learn go through skl2onnx, nets through torch.onnx, LightGBM
+    and XGBoost through onnxmltools, and CatBoost through its own export: what they
+    cannot convert is refused.
 
     A graph computes, but does not refuse rows as the student does. Infinite numbers are
     limited as large ones are. Text is looked up: "1", "1.0", "True" and the like are
@@ -65,7 +70,7 @@ def to_onnx(distiller, path, *, X=None):
     if X is not None:
         need("onnxruntime")
     if is_built_in(distiller.student_):
-        graph, columns = _make_built_in(distiller)
+        graph, columns = _make_built_in(distiller, X)
     elif X is not None:
         graph, columns = make_own_graph(distiller, X)
     else:
@@ -78,17 +83,17 @@ def to_onnx(distiller, path, *, X=None):
     model = graph.model()
     _describe(model, distiller.classes_, columns)
     onnx.checker.check_model(model, full_check=True)
-    content = model.SerializeToString()
-    if X is not None:
-        check_rows(content, distiller, X)
-    write_file(path, content)
+    write_file(path, model.SerializeToString())
 
 
-def _make_built_in(distiller):
-    """Return the graph of the built-in student, and what its columns are."""
+def _make_built_in(distiller, X):
+    """Return the graph of the built-in student, checked on X if given, its columns."""
     folded, table = fold(distiller), distiller.student_["preprocessing"]
     columns = describe_columns(folded, table.numbers_[table.is_text_])
-    return make_graph(folded, columns), columns
+    graph = make_graph(folded, columns)
+    if X is not None:
+        check_rows(graph.model().SerializeToString(), distiller, X)
+    return graph, columns
 
 
 def _describe(model, classes, columns):

@@ -23,13 +23,13 @@ PRECISIONS = [("float64", "float64"), ("float64", "float32"), ("float32", "float
 def make_own_graph(distiller, X):
     """Return a graph that says of the rows X what the student does, and its columns."""
     steps, model = _split(distiller.student_)
-    Z = steps.transform(X) if steps else X
-    convert = cache(partial(_convert_model, model, Z))
+    X = np.asarray(X) if isinstance(X, (list, tuple)) else X
+    convert = _find_converter(model, steps.transform(X) if steps else X)
     for precision, model_precision in PRECISIONS:
         try:
             graph = Graph()
             rows, columns = _add_rows(graph, X, steps, model, precision)
-            proba = _add_model(graph, rows, model, partial(convert, model_precision))
+            proba = _add_model(graph, rows, *convert(model_precision))
             proba = _add_all_classes(graph, proba, model, len(distiller.classes_))
             add_answers(graph, proba, distiller.classes_)
             check_rows(graph.model().SerializeToString(), distiller, X)
@@ -109,29 +109,39 @@ def _add_steps(graph, inputs, steps):
 # --- The model ------------------------------------------------------------------------
 
 
-def _add_model(graph, rows, model, convert):
+def _find_converter(model, Z):
+    """Return what converts a student's end, given a precision -> a model, its output.
+
+    `Z` are rows that it was fed.
+    """
+    if _is_net(model):
+        converted = _export_net(model, Z)
+        return lambda precision: (converted, "probabilities")
+    if len(model.classes_) == 1:
+        return lambda precision: (None, None)  # a constant
+    return cache(partial(convert_classifier, model, Z.shape[1]))
+
+
+def _add_model(graph, rows, converted, output):
     """Add what a student ends in -> probabilities of the classes it knows, float32."""
-    if not _is_net(model) and len(model.classes_) == 1:
+    if converted is None:
         return graph.repeat(np.ones(1, dtype=np.float32), rows.tensor)
-    converted, output = convert()
     given = converted.graph.input[0]
     tensor = graph.add("Cast", rows.tensor, to=given.type.tensor_type.elem_type)
     graph.include(converted, "model/", {given.name: tensor})
     return graph.add("Cast", f"model/{output}", to=TYPES["float32"])
 
 
-def _convert_model(model, Z, precision):
-    """Convert what a student ends in, given what it is fed -> a model, its output."""
-    if not _is_net(model):
-        return convert_classifier(model, Z.shape[1], precision)
+def _export_net(net, Z):
+    """Export a net, or say why it cannot be."""
     from ..students import export_net
 
     need("onnxscript")
     try:
-        return export_net(model, Z, opset=OPSET), "probabilities"
+        return export_net(net, Z, opset=OPSET)
     except Exception as error:  # of torch's exporter, which has many
         raise ValueError(
-            f"The student's module, a {type(model.module_).__name__}, cannot be "
+            f"The student's module, a {type(net.module_).__name__}, cannot be "
             f"exported by torch.onnx: {first_line(root_of(error))} Write its forward "
             "without branches that depend on values, or use another module."
         ) from error

@@ -1,4 +1,4 @@
-"""The built-in student; how a student is trained and asked is private."""
+"""The built-in student, and nets as ONNX; how students are trained is private."""
 
 from ._default import MLP, default_student
 from ._onnx import export_net

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from skorch import NeuralNetBinaryClassifier
 
 from sk_ekd import EnsembleDistiller
 from sk_ekd.export import to_onnx
 from sk_ekd.export._feeds import make_feed
-from sk_ekd.students import default_student
+from sk_ekd.students import MLP, default_student
 from tests.export.onnx_files import ask, distill_noise, open_file
 from tests.tables import DRIFTS, tables
+from tests.worlds import make_net
 
 N = 80
 RNG = np.random.RandomState(0)
@@ -263,6 +265,16 @@ def test_student_of_other_parameters_is_written(path, kind, params):
     X = TABLES[kind]
     student = default_student(X).set_params(net__max_epochs=2, **params)
     assert_same(distill_noise(X, student=student), path, X)
+
+
+@pytest.mark.parametrize("classes", [[0, 1], ["no", "yes"]])
+def test_student_of_one_logit_is_written(path, classes):
+    student = default_student(NUMBERS)
+    net = make_net(MLP, NeuralNetBinaryClassifier)
+    student.steps[-1] = ("net", net)
+    distiller = distill_noise(NUMBERS, 2, student=student, classes=classes)
+    assert_same(distiller, path, NUMBERS)
+    to_onnx(distiller, path)  # without rows: it is the built-in one
 
 
 def test_ignored_column_may_hold_anything_where_there_is_no_bound(path):

@@ -278,6 +278,14 @@ def test_text_of_a_missing_value_is_imputed(path, missing):
     assert_allclose(ask(path, feed)[1], expected, atol=2e-6)
 
 
+def test_rows_may_be_a_list(path):
+    distiller = distill_noise(NUMBERS, student=linear_net())
+    to_onnx(distiller, path, X=NUMBERS[:5].tolist())
+    expected = distiller.predict_proba(NUMBERS)
+    found = ask(path, {"X": NUMBERS.astype(np.float32)})[1]
+    assert_allclose(found, expected, atol=2e-6)
+
+
 def test_texts_are_read_by_a_vectorizer(path):
     texts = [f"word{i % 7} other{i % 3}" for i in range(N)]
     X = np.array(texts, dtype=object)
