@@ -1,7 +1,6 @@
 """Put a student's preprocessing, its model and its labels into one ONNX file."""
 
 import json
-from importlib.metadata import version
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -100,7 +99,10 @@ def _describe(model, classes, columns):
     """Write into the model's metadata what it reads and says, and how to ask it."""
     from onnx import helper
 
-    model.producer_name, model.producer_version = "sk_ekd", version("sk_ekd")
+    import sk_ekd
+
+    version = sk_ekd.__version__
+    model.producer_name, model.producer_version = "sk_ekd", version
     feed = COLUMNS
     if columns[0][0] is None:
         tensor = model.graph.input[0].type.tensor_type
@@ -109,7 +111,7 @@ def _describe(model, classes, columns):
     described = {
         "classes": json.dumps(classes.tolist()),
         "columns": json.dumps(columns),
-        "sk_ekd": version("sk_ekd"),
+        "sk_ekd": version,
         "format": str(FORMAT),
         "feed": feed,
     }

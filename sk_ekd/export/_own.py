@@ -140,6 +140,11 @@ def _export_net(net, Z):
     try:
         return export_net(net, Z, opset=OPSET)
     except Exception as error:  # of torch's exporter, which has many
+        if isinstance(root_of(error), ImportError):
+            raise ImportError(
+                "to_onnx needs an onnxscript that goes with this torch: "
+                "pip install --upgrade onnxscript"
+            ) from error
         raise ValueError(
             f"The student's module, a {type(net.module_).__name__}, cannot be "
             f"exported by torch.onnx: {first_line(root_of(error))} Write its forward "
