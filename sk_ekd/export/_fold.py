@@ -12,11 +12,16 @@ def is_built_in(student):
     """Return whether a fitted student is the one that `student=None` trains."""
     from ..students import MLP
 
+    if not isinstance(student, Pipeline):
+        return False
+    if list(student.named_steps) != ["preprocessing", "float32", "net"]:
+        return False
+    net = student["net"]
     return (
-        isinstance(student, Pipeline)
-        and list(student.named_steps) == ["preprocessing", "float32", "net"]
-        and type(student["preprocessing"]) is TableEncoder
-        and type(student["net"].module_) is MLP
+        type(student["preprocessing"]) is TableEncoder
+        and type(getattr(net, "module_", None)) is MLP
+        and type(net).__module__.startswith("skorch.")  # no child that predicts itself
+        and net.predict_nonlinearity == "auto"
     )
 
 

@@ -277,6 +277,17 @@ def test_student_of_one_logit_is_written(path, classes):
     to_onnx(distiller, path)  # without rows: it is the built-in one
 
 
+def test_net_that_predicts_in_its_own_way_is_not_the_built_in_one(path):
+    student = default_student(NUMBERS).set_params(
+        net__max_epochs=2,
+        net__predict_nonlinearity=lambda logits: (logits / 2).softmax(dim=1),
+    )
+    distiller = distill_noise(NUMBERS, student=student)
+    with pytest.raises(ValueError, match="a few rows X"):
+        to_onnx(distiller, path)
+    assert_same(distiller, path, NUMBERS)
+
+
 def test_ignored_column_may_hold_anything_where_there_is_no_bound(path):
     X = TABLES["array with constants"]
     student = default_student(X).set_params(
