@@ -18,7 +18,7 @@ def describe_columns(folded, texts):
     kinds[texts] = "ignored text"
     kinds[[category.position for category in folded.categories]] = "category"
     names = folded.names or [None] * len(kinds)
-    if folded.names is None and folded.categories:
+    if folded.names is None and set(kinds) & set(TEXTS):
         names = [f"x{i}" for i in range(len(kinds))]
     return [*zip(names, kinds.tolist(), strict=True)]
 

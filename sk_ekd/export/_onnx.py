@@ -24,6 +24,8 @@ COLUMNS = (
     "frame[[name]].to_numpy(float, na_value=np.nan) "
     "for name, is_text in texts.items()})"
 )
+# of a table without names: the columns are taken as they come
+NAME = "\nframe = pd.DataFrame(X).set_axis([*texts], axis=1)\n"
 
 
 def to_onnx(distiller, path, *, X=None):
@@ -80,7 +82,7 @@ def to_onnx(distiller, path, *, X=None):
             "says. Pass X=X_train[:100]."
         )
     model = graph.model()
-    _describe(model, distiller.classes_, columns)
+    _describe(model, distiller, columns)
     onnx.checker.check_model(model, full_check=True)
     write_file(path, model.SerializeToString())
 
@@ -95,7 +97,7 @@ def _make_built_in(distiller, X):
     return graph, columns
 
 
-def _describe(model, classes, columns):
+def _describe(model, distiller, columns):
     """Write into the model's metadata what it reads and says, and how to ask it."""
     from onnx import helper
 
@@ -108,8 +110,10 @@ def _describe(model, classes, columns):
         tensor = model.graph.input[0].type.tensor_type
         dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         feed = ARRAY.replace("DTYPE", dtype.name)
+    elif not hasattr(distiller, "feature_names_in_"):
+        feed = NAME.join(COLUMNS.rsplit("\n", 1))
     described = {
-        "classes": json.dumps(classes.tolist()),
+        "classes": json.dumps(distiller.classes_.tolist()),
         "columns": json.dumps(columns),
         "sk_ekd": version,
         "format": str(FORMAT),

@@ -190,6 +190,7 @@ TABLES = {
     "frame without names": pd.DataFrame(NUMBERS),
     "mixed frame without names": pd.DataFrame({0: NUMBERS[:, 0], 1: COLUMNS["text"]}),
     "array of objects": make_frame("text", "bool").to_numpy(dtype=object),
+    "array of objects, text ignored": make_frame("constant text").to_numpy(object),
     "frame of texts": make_frame("text", "category")[["text", "category"]],
     "frame of constants": make_frame("constant", "constant text").iloc[:, 1:],
     "frame of one column, X": pd.DataFrame({"X": COLUMNS["text"]}),
@@ -338,6 +339,17 @@ def test_recipe_in_the_metadata_feeds_the_file(path, mixed, kind):
     exec(recipe, names)
     assert_allclose(names["probabilities"], distiller.predict_proba(X), atol=2e-6)
     assert_array_equal(names["label"], distiller.predict(X))
+
+
+@pytest.mark.parametrize("kind", ["mixed frame without names", "array of objects"])
+def test_recipe_for_a_table_without_names_takes_columns_as_they_come(path, kind):
+    X = TABLES[kind]
+    distiller = distill_noise(X)
+    to_onnx(distiller, path)
+    recipe = open_file(path).get_modelmeta().custom_metadata_map["feed"]
+    names = {"onnxruntime": onnxruntime, "np": np, "pd": pd, "path": path, "X": X}
+    exec(recipe, names)
+    assert_allclose(names["probabilities"], distiller.predict_proba(X), atol=2e-6)
 
 
 def test_operators_are_those_of_older_runtimes(path, mixed):
