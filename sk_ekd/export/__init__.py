@@ -1,1 +1,5 @@
 """Put a fitted student into production: one file, without its teachers."""
+
+from ._save import save
+
+__all__ = ["save"]
