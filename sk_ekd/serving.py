@@ -83,6 +83,11 @@ def _read_arrays(file):
 class Student:
     """A student that predicts by NumPy alone; :func:`load` makes it.
 
+    Parameters
+    ----------
+    folded : Folded
+        What :func:`load` has read.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -336,7 +341,7 @@ def _read_sparse(X, part):
 def _as_array(X):
     """Return rows as an array (n, d), of objects where they mix text with numbers."""
     if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(object).filled(None)
+        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))
     array = np.asarray(X)
     if array.dtype.kind in "US":
         array = np.array(X, dtype=object)

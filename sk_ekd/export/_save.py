@@ -1,8 +1,9 @@
 """Write the built-in student into a file of arrays and JSON."""
 
+from importlib.metadata import version
+
 import numpy as np
 
-from .. import __version__
 from .._folded import to_arrays
 from ._fold import fold, is_built_in
 from ._write import check_fitted, write_whole
@@ -50,5 +51,5 @@ def save(distiller, path):
             f"{type(distiller.student_).__name__}. Use `to_onnx`, or pickle "
             "`compact(distiller)`."
         )
-    arrays = to_arrays(fold(distiller), __version__)
+    arrays = to_arrays(fold(distiller), version("sk_ekd"))
     write_whole(path, lambda file: np.savez(file, **arrays))
