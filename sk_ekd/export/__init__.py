@@ -1,5 +1,6 @@
 """Put a fitted student into production: one file, without its teachers."""
 
+from ._compact import compact
 from ._save import save
 
-__all__ = ["save"]
+__all__ = ["compact", "save"]
