@@ -74,6 +74,24 @@ class Places(dict):
         return self.start + column if column >= 0 else self.none
 
 
+def read_rows(rows, numbers, categories):
+    """Read rows value by value -> numbers (n, k), float64, and places (n, g).
+
+    Of each column of numbers, `numbers` has the position, the name, and what to take
+    instead of reading it, or None; of each category, `categories` has the position and
+    its Places.
+    """
+    read = [
+        [
+            read_number(row[position], name) if unread is None else unread
+            for position, name, unread in numbers
+        ]
+        for row in rows
+    ]
+    places = [[look_up.of(row[i]) for i, look_up in categories] for row in rows]
+    return np.array(read, dtype=np.float64), np.array(places, dtype=np.intp)
+
+
 def is_missing(value):
     """Return whether a single value is a missing one: None, NaN, NaT or pandas' NA.
 

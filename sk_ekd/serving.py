@@ -14,7 +14,7 @@ import numpy as np
 
 from ._folded import from_arrays
 from ._scale import bend, check_finite
-from ._values import Places, read_number
+from ._values import Places, read_number, read_rows
 
 __all__ = ["Student", "load"]
 
@@ -162,14 +162,14 @@ class Student:
             Columns in the order of `classes_`; rows sum to one.
         """
         if isinstance(X, dict):
-            return self._answer(*self._read_few([self._order(X)]))
+            return self._answer_rows([self._order(X)])
         if isinstance(X, (list, tuple)) and X and isinstance(X[0], dict):
-            return self._answer(*self._read_few([self._order(row) for row in X]))
+            return self._answer_rows([self._order(row) for row in X])
         table = _open_table(X)
         self._check_table(table)
         if table.n_rows <= FEW_ROWS and hasattr(X, "iat"):
             rows = [[X.iat[i, j] for j in range(X.shape[1])] for i in range(len(X))]
-            return self._answer(*self._read_few(rows))
+            return self._answer_rows(rows)
         starts = range(0, table.n_rows, BLOCK_ROWS)
         parts = [slice(start, start + BLOCK_ROWS) for start in starts]
         return np.concatenate([self._answer(*self._read(table, p)) for p in parts])
@@ -181,20 +181,6 @@ class Student:
         if row.keys() != self._keys:
             self._refuse_columns([*row])
         return [row[name] for name in self._folded.names]
-
-    def _read_few(self, rows):
-        """Read rows value by value -> numbers (n, k), places of categories (n, g)."""
-        numbers = [
-            [
-                read_number(row[position], name) if unread is None else unread
-                for position, name, unread in self._numbers
-            ]
-            for row in rows
-        ]
-        places = [
-            [look_up.of(row[i]) for i, look_up in self._categories] for row in rows
-        ]
-        return np.array(numbers, dtype=np.float64), np.array(places, dtype=np.intp)
 
     def _read(self, table, part):
         """Read some rows -> numbers (n, k), places of the categories (n, g)."""
@@ -251,6 +237,10 @@ class Student:
         )
 
     # --- Compute ----------------------------------------------------------------------
+
+    def _answer_rows(self, rows):
+        """Read rows value by value, and ask the network -> (n, c)."""
+        return self._answer(*read_rows(rows, self._numbers, self._categories))
 
     def _answer(self, numbers, places):
         """Ask the network, by numbers (n, k) and places (n, g) -> (n, c)."""
