@@ -1,12 +1,13 @@
 """Convert a student of the user's own to ONNX, step by step."""
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 
 from ._graph import OPSETS, Graph, add_labels, tensor_type
+from ._rows import read_columns, run
 
+SAME = 1e-3  # of what steps make of rows; the probabilities are held to less
 BOOSTERS = {"lightgbm": "convert_lightgbm", "xgboost": "convert_xgboost"}
 
 
@@ -21,58 +22,48 @@ def convert_student(student, X, classes, dtype):
     is_net = hasattr(model, "module_")
     if is_net and steps:
         steps = steps[:-1]  # the last casts to float32
-    columns = read_columns(X, dtype)
-    front = _convert_steps(steps, columns) if steps else _join_columns(columns)
+    front = _convert_steps(steps, X, dtype) if steps else _join_columns(X, dtype)
     rows = Pipeline(steps).transform(X) if steps else X
     back, proba = _convert_model(model, rows, np.float32 if is_net else dtype)
     known = np.arange(len(classes)) if is_net else np.asarray(model.classes_)
     return _connect(front, back, proba, known.astype(np.intp), classes)
 
 
-def read_columns(X, dtype):
-    """Return the inputs for rows like X -> list of (name, dtype, shape of a row)."""
-    if isinstance(X, pd.DataFrame):
-        is_number = [
-            pd.api.types.is_numeric_dtype(kind)
-            and not isinstance(kind, pd.CategoricalDtype)
-            for kind in X.dtypes
-        ]
-        kinds = [dtype if number else object for number in is_number]
-        return [(str(c), np.dtype(k), (1,)) for c, k in zip(X, kinds, strict=True)]
-    rows = X if issparse(X) else np.asarray(X)
-    if getattr(rows, "ndim", 2) < 2 or rows.dtype.kind not in "biuf":
-        raise ValueError(
-            "A student that reads texts or objects cannot be exported to ONNX from a "
-            f"list of them, got X of {rows.dtype} and shape {rows.shape}: pass a "
-            "DataFrame of columns to the distiller, or an array of numbers."
-        )
-    return [("X", np.dtype(dtype), rows.shape[1:])]
-
-
 # --- Steps ----------------------------------------------------------------------------
 
 
-def _convert_steps(steps, columns):
+def _convert_steps(steps, X, dtype):
     """Convert the steps before the model -> ModelProto; name the one that cannot be."""
     try:
-        return _convert_pipeline(steps, columns)
-    except Exception as error:  # whatever skl2onnx raises
+        return _convert_pipeline(Pipeline(steps), X, dtype)
+    except Exception as error:  # whatever skl2onnx or a runtime raises
         for n_steps in range(1, len(steps) + 1):
             try:
-                _convert_pipeline(steps[:n_steps], columns)
-            except Exception:
+                _convert_pipeline(Pipeline(steps[:n_steps]), X, dtype)
+            except Exception as fault:
                 name, step = steps[n_steps - 1]
                 raise ValueError(
                     f"Step {name!r} of the student, a {type(step).__name__}, cannot "
-                    f"be converted to ONNX by skl2onnx: {error}"
-                ) from error
-        raise
+                    f"be converted to ONNX by skl2onnx: {fault}"
+                ) from fault
+        raise error
 
 
-def _convert_pipeline(steps, columns):
-    types = [(name, _type_of(dtype, shape)) for name, dtype, shape in columns]
-    converted = _run_skl2onnx(Pipeline(steps), types)
-    _replace_imputers(converted.graph)
+def _convert_pipeline(steps, X, dtype):
+    """Convert steps, and prove that they do the same to rows -> ModelProto."""
+    columns = read_columns(X, dtype)
+    types = [(name, _type_of(kind, shape)) for name, kind, shape in columns]
+    converted = _run_skl2onnx(steps, types)
+    if dtype == np.float64:
+        _replace_imputers(converted.graph)
+    expected = steps.transform(X)
+    expected = np.asarray(expected.toarray() if issparse(expected) else expected)
+    (found,) = run(converted, None, X, dtype)
+    if found.shape != expected.shape:
+        raise ValueError(f"it returns {found.shape[1:]} and not {expected.shape[1:]}")
+    if not np.allclose(found, expected, rtol=SAME, atol=SAME, equal_nan=True):
+        difference = np.nanmax(abs(found - expected))
+        raise ValueError(f"it returns other values, by up to {difference:.2g}")
     return converted
 
 
@@ -95,10 +86,9 @@ def _run_skl2onnx(model, types, **options):
 
 
 def _as_ints(value):
-    """Turn a list of bools into one of ints; leave all else."""
-    is_list = isinstance(value, (list, np.ndarray)) and len(value)
-    is_bools = is_list and all(isinstance(v, (bool, np.bool_)) for v in value)
-    return [*map(int, value)] if is_bools else value
+    """Turn the bools of a list into ints; leave all else."""
+    has_bools = isinstance(value, list) and any(isinstance(v, bool) for v in value)
+    return [*map(int, value)] if has_bools else value
 
 
 def _replace_imputers(graph):
@@ -116,10 +106,10 @@ def _replace_imputers(graph):
         (source,), (target,) = node.input, node.output
         constant, is_nan = f"{target}_values", f"{target}_is_nan"
         row = np.array([values], dtype=np.float64)
-        cast = helper.make_node("CastLike", [f"{constant}_double", source], [constant])
-        graph.initializer.append(numpy_helper.from_array(row, f"{constant}_double"))
-        where = helper.make_node("Where", [is_nan, constant, source], [target])
-        graph.node.extend([cast, helper.make_node("IsNaN", [source], [is_nan]), where])
+        graph.initializer.append(numpy_helper.from_array(row, constant))
+        graph.node.append(helper.make_node("IsNaN", [source], [is_nan]))
+        found = [is_nan, constant, source]
+        graph.node.append(helper.make_node("Where", found, [target]))
 
 
 def _type_of(dtype, shape):
@@ -131,8 +121,9 @@ def _type_of(dtype, shape):
     return getattr(data_types, name)([None, *shape])
 
 
-def _join_columns(columns):
+def _join_columns(X, dtype):
     """Write a graph that puts columns of numbers side by side -> ModelProto."""
+    columns = read_columns(X, dtype)
     text = [name for name, dtype, _ in columns if dtype.kind == "O"]
     if text:
         raise ValueError(
@@ -144,8 +135,7 @@ def _join_columns(columns):
     kind = "Concat" if len(names) > 1 else "Identity"
     axis = {"axis": 1} if len(names) > 1 else {}
     graph.op(kind, *names, name="columns", **axis)
-    _, dtype, shape = columns[0]
-    width = [len(columns)] if len(names) > 1 else shape
+    width = [len(columns)] if len(names) > 1 else columns[0][2]
     graph.output("columns", dtype, ["n", *width])
     return graph.build()
 

@@ -112,12 +112,12 @@ def build_graph(folded):
     columns = _add_inputs(graph, folded)
     numbers, weight, bias = _add_numbers(graph, folded, columns)
     bias = _add_categories(graph, folded, columns, bias)
+    if not numbers and not folded.categories:  # nothing was learned of any column
+        bias = _repeat(graph, bias, len(folded.layers[0][1]), graph.inputs[0].name)
     hidden = graph.op("Gemm", numbers, graph.const(weight), bias) if numbers else bias
     for weight, bias in folded.layers[1:]:
         hidden = graph.op("Relu", hidden)
         hidden = graph.op("Gemm", hidden, graph.const(weight), graph.const(bias))
-    if len(folded.layers) == 1 and not numbers:
-        hidden = graph.op("Identity", hidden)
     add_outputs(graph, hidden, folded.classes)
     return graph
 
@@ -182,9 +182,17 @@ def _encode_unread(folded):
     """Encode the numbers that are the same for all rows -> (k,), 0 for the others."""
     scale = np.where(folded.scale > 0, folded.scale, 1.0)
     unread = ~folded.is_read & (folded.scale > 0)
-    encoded = ((folded.median - folded.center) / scale).astype(np.float32)
+    with np.errstate(over="ignore"):
+        encoded = ((folded.median - folded.center) / scale).astype(np.float32)
     bend(encoded, folded.bound)
     return np.where(unread, encoded, np.float32(0))
+
+
+def _repeat(graph, bias, width, rows):
+    """Repeat a row (h,) for each of the rows of an input -> (n, h)."""
+    n_rows = graph.op("Shape", rows, start=0, end=1)
+    shape = graph.op("Concat", n_rows, graph.const(np.array([width])), axis=0)
+    return graph.op("Expand", bias, shape)
 
 
 def _take(graph, columns, positions):

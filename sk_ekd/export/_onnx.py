@@ -7,9 +7,10 @@ from importlib.metadata import version
 import numpy as np
 
 from .._data import count_rows
-from ._convert import convert_student, read_columns
+from ._convert import convert_student
 from ._fold import fold, is_built_in
 from ._graph import build_graph, input_columns
+from ._rows import read_columns, run
 from ._write import check_fitted, write_whole
 
 NEEDED = ["onnx", "onnxruntime", "onnxscript", "skl2onnx", "onnxmltools"]
@@ -76,8 +77,8 @@ def to_onnx(distiller, path, *, X=None):
     ...     path = Path(folder, "student.onnx")
     ...     to_onnx(distiller, path)
     ...     session = onnxruntime.InferenceSession(path)
-    >>> session.run(["label"], {"X": X[:2]})[0]
-    array([0, 0])
+    >>> session.run(["label"], {"X": X[:2]})[0].tolist()
+    [0, 0]
     """
     check_fitted(distiller)
     if is_built_in(distiller.student_):
@@ -151,14 +152,7 @@ def _convert_checked(distiller, X):
 
 def _find_fault(model, X, dtype, expected, classes):
     """Run the model on rows, and say what it predicts otherwise -> str or None."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, ["CPUExecutionProvider"]
-    )
-    label, proba = session.run(["label", "probabilities"], as_feeds(X, dtype))
+    label, proba = run(model, ["label", "probabilities"], X, dtype)
     difference = abs(proba - expected).max(axis=1)
     wrong = np.flatnonzero(~(difference <= TOLERANCE))
     if len(wrong):
@@ -172,25 +166,3 @@ def _find_fault(model, X, dtype, expected, classes):
     if (label != classes[expected.argmax(axis=1)])[is_sure].any():
         return "the file predicts other labels."
     return None
-
-
-def as_feeds(X, dtype):
-    """Turn rows into the inputs of a graph -> dict of str to ndarray."""
-    columns = read_columns(X, dtype)
-    if not hasattr(X, "columns"):
-        rows = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
-        return {"X": rows.astype(dtype)}
-    return {
-        name: _as_input(X.iloc[:, i], kind) for i, (name, kind, _) in enumerate(columns)
-    }
-
-
-def _as_input(column, kind):
-    """Turn a column into an input (n, 1)."""
-    if kind.kind != "O":
-        return column.to_numpy(kind, na_value=np.nan)[:, np.newaxis]
-    text = [
-        "" if missing else str(v)
-        for v, missing in zip(column, column.isna(), strict=True)
-    ]
-    return np.array(text, dtype=object)[:, np.newaxis]
