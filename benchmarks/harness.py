@@ -65,6 +65,7 @@ class Benchmark:
     report: Callable  # (results, their path) -> what to print
     budgets: tuple = (0.025, 0.1)
     seeds: int = 5
+    sets: tuple = ()  # by default all
 
 
 # --- The file of results --------------------------------------------------------------
@@ -245,7 +246,7 @@ def run_options(benchmark, path, options):
     chosen = options.methods or benchmark.methods
     methods = {k: v for k, v in benchmark.methods.items() if k in chosen}
     seeds = options.seeds or (2 if options.quick else benchmark.seeds)
-    names = options.sets or sets.names(options.data)
+    names = options.sets or benchmark.sets or sets.names(options.data)
     budgets = options.budgets or benchmark.budgets
     # all sets of a seed first: a run that is stopped early has seen all equally often
     units = [(n, b, s) for s in range(seeds) for n in names for b in budgets]

@@ -1,5 +1,7 @@
 """Encode a table of any kind as the float32 columns that the built-in net is fed."""
 
+from contextlib import suppress
+from functools import cached_property
 from numbers import Real
 
 import numpy as np
@@ -20,12 +22,13 @@ from ._columns import (
 )
 from ._compat import Interval, fit_context, warn
 from ._scale import bend, check_finite, check_stored, summarize, summarize_sparse
-from ._values import Category
+from ._values import Category, Places, read_rows
 
 MAX_CATEGORIES = 64  # of a column; the rarest share one
 DISTINCT, FEW = 0.9, 20  # share of the values that makes a text no category; of rows
 BLOCK_VALUES = 2**16  # scaled at once, in float64: what a cache holds
 FIT_VALUES = 2**20  # looked at at once in a fit
+COLUMN_TAKES = 40  # values that are read one by one while pandas takes out a column
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -68,19 +71,25 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.is_read_ = is_read[self.numbers_]
         self.is_text_ = ~self.is_read_  # of a single value
         self._fit_numbers(table)
+        self.__dict__.pop("_readers", None)
         return self
 
     def transform(self, X):
         """Encode rows -> (n, d), float32; sparse rows stay so if `fit` saw such."""
         check_is_fitted(self)
+        few = COLUMN_TAKES * len(
+            self.categories_
+        )  # of numbers, pandas takes all at once
+        if isinstance(X, pd.DataFrame) and X.size <= few:
+            self._check_columns(X, X)
+            with suppress(TypeError, ValueError):  # the other way says what is wrong
+                return self._encode_few(X)
         table = as_table(X)
         self._check_columns(X, table)
         self._check_rows(table)
         if self.is_sparse_ and issparse(table):
             return self._scale_sparse(table)
-        start = len(self.center_) + len(self.missing_)
-        width = start + sum(category.width for category in self.categories_)
-        encoded = np.zeros((table.shape[0], width), dtype=np.float32)
+        encoded, start = self._make_blank(table.shape[0])
         table = table.toarray() if issparse(table) else table
         self._scale(self._take_numbers(table), encoded)
         for category in self.categories_:
@@ -109,6 +118,39 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.sparse = tags.input_tags.allow_nan = True
         tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+    def __getstate__(self):
+        return {k: v for k, v in super().__getstate__().items() if k != "_readers"}
+
+    def _make_blank(self, n_rows):
+        """Return zeros to encode rows in, and where categories begin -> (n, d), int."""
+        start = len(self.center_) + len(self.missing_)
+        width = start + sum(category.width for category in self.categories_)
+        return np.zeros((n_rows, width), dtype=np.float32), start
+
+    @cached_property
+    def _readers(self):
+        """What `read_rows` wants of each column."""
+        median = zip(self.is_read_, self.median_, strict=True)
+        unread = [None if is_read else value for is_read, value in median]
+        numbers = [*zip(self.numbers_.tolist(), self.numbers_, unread, strict=True)]
+        categories, start = [], len(self.center_) + len(self.missing_)
+        for category in self.categories_:
+            categories.append((category.position, Places(category, start)))
+            start += category.width
+        return numbers, categories
+
+    def _encode_few(self, frame):
+        """Encode a few rows of a DataFrame -> (n, d), as `transform` does many."""
+        n_rows, n_columns = frame.shape
+        self._check_rows(frame)
+        rows = [[frame.iat[i, j] for j in range(n_columns)] for i in range(n_rows)]
+        numbers, places = read_rows(rows, *self._readers)
+        encoded, _ = self._make_blank(n_rows)
+        self._scale(numbers, encoded)
+        for row, found in zip(encoded, places, strict=True):
+            row[found[found >= 0]] = 1
+        return encoded
 
     def _check_rows(self, table):
         """Raise for a table without rows, as scikit-learn does."""

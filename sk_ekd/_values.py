@@ -13,6 +13,9 @@ MISSING_AS_TEXT = {"", "nan", "NaN", "None", "<NA>", "NA", "N/A", "null", "NaT"}
 BOOLS = {"true": 1.0, "false": 0.0}
 
 
+MOST_TEXTS = 2**16  # remembered of a column
+
+
 class Category(NamedTuple):
     """A column that is one-hot encoded."""
 
@@ -37,6 +40,56 @@ class Category(NamedTuple):
         places |= {text: missing for text in unknown if means_missing(text)}
         places |= _find_numbers(set(unknown) - set(places), known, places)
         return [places.get(text, rest) for text in texts], missing
+
+
+class Places(dict):
+    """The places of the texts of one column, looked up once each."""
+
+    def __init__(self, category, start=0, none=-1):
+        self.category, self.start, self.none = category, start, none
+        self.missing = self._place(category.places_of([])[1])
+
+    def of(self, value):
+        """Return the place of a value of any type, `none` where it has none.
+
+        Examples
+        --------
+        >>> places = Places(Category(0, ["1", "a", None], has_rest=False), start=10)
+        >>> [places.of(value) for value in (True, "1.0", "a", None, "nan", "b")]
+        [10, 10, 11, 12, 12, -1]
+        """
+        if type(value) is not str:
+            if is_missing(value):
+                return self.missing
+            value = as_text(value)
+        return self[value]
+
+    def __missing__(self, text):
+        place = self._place(self.category.places_of([as_text(text)])[0][0])
+        if len(self) < MOST_TEXTS:
+            self[text] = place
+        return place
+
+    def _place(self, column):
+        return self.start + column if column >= 0 else self.none
+
+
+def read_rows(rows, numbers, categories):
+    """Read rows value by value -> numbers (n, k), float64, and places (n, g).
+
+    Of each column of numbers, `numbers` has the position, the name, and what to take
+    instead of reading it, or None; of each category, `categories` has the position and
+    its Places.
+    """
+    read = [
+        [
+            read_number(row[position], name) if unread is None else unread
+            for position, name, unread in numbers
+        ]
+        for row in rows
+    ]
+    places = [[look_up.of(row[i]) for i, look_up in categories] for row in rows]
+    return np.array(read, dtype=np.float64), np.array(places, dtype=np.intp)
 
 
 def is_missing(value):
@@ -79,6 +132,13 @@ def is_number_text(text):
     except ValueError:
         return False
     return True
+
+
+def read_number(value, name):
+    """Return the number that a value of any type is, NaN if it is a missing one."""
+    if isinstance(value, (float, np.integer)):
+        return value
+    return np.nan if is_missing(value) else to_number(value, name)
 
 
 def to_number(value, name):

@@ -4,6 +4,7 @@ import copy
 import pickle
 import random
 import warnings
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sk_ekd import EnsembleDistiller
+from sk_ekd import EnsembleDistiller, _table, serving
+from sk_ekd.export._fold import fold
 from sk_ekd.students import default_student
 from tests.strategies import labels, problems, take
 from tests.tables import DRIFTS, tables
@@ -198,6 +200,33 @@ def test_table_that_is_stored_otherwise_gets_the_same_predictions(table, before,
             )  # fmt: skip
 
 
+@given(tables(), st.sampled_from(list(DRIFTS)))
+def test_few_rows_are_read_as_many_are_to_the_bit(table, before):
+    train = DRIFTS[before](table)
+    encoder = default_student(train)["preprocessing"].fit(train)
+    for drift in DRIFTS.values():
+        rows = drift(table)
+        with pytest.MonkeyPatch.context() as patch, unnamed():
+            patch.setattr(_table, "COLUMN_TAKES", 0)
+            expected = encoder.transform(rows)
+            patch.setattr(_table, "COLUMN_TAKES", 10**6)
+            assert_array_equal(encoder.transform(rows), expected)
+
+
+@given(tables(), st.sampled_from(list(DRIFTS)))
+def test_saved_student_reads_whatever_the_distiller_reads(table, before):
+    train = DRIFTS[before](table)
+    distiller = distill_noise(train, np.random.RandomState(0))
+    student = serving.Student(fold(distiller))
+    for after, drift in DRIFTS.items():
+        rows = drift(table)
+        with unnamed():
+            expected = distiller.predict_proba(rows)
+            for part, wanted in ((rows, expected), (rows[:1], expected[:1])):
+                proba = student.predict_proba(part)
+                assert_allclose(proba, wanted, atol=1e-6, err_msg=after)
+
+
 def distill_noise(X, rng):
     """Fit the built-in student to predictions for which all columns matter alike."""
     proba = rng.dirichlet(np.ones(3), (len(X), 1))
@@ -208,6 +237,13 @@ def distill_noise(X, rng):
 
 def predict_unnamed(distiller, X):
     """Predict rows that may have lost, or got, their names."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X (does not have valid|has) feature names")
+    with unnamed():
         return distiller.predict_proba(X)
+
+
+@contextmanager
+def unnamed():
+    """Let rows lose, or get, their names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X (does not have|has) .*names")
+        yield

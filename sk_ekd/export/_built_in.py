@@ -5,20 +5,18 @@ import numpy as np
 from ._graph import Graph, add_answers, check_names
 from ._spellings import spell
 
-TEXTS = ("category", "ignored text")
-
 
 def describe_columns(folded, texts):
-    """Return name and kind of each column; `texts` are columns of text it ignores.
+    """Return the name of each column, and whether it is "float64" or "text".
 
-    The name is None where one input has all columns.
+    `texts` are columns of text that are ignored. The name is None where one input has
+    all columns.
     """
-    kinds = np.full(folded.n_columns, "number", dtype=object)
-    kinds[folded.numbers[~folded.is_read]] = "ignored number"
-    kinds[texts] = "ignored text"
-    kinds[[category.position for category in folded.categories]] = "category"
+    kinds = np.full(folded.n_columns, "float64", dtype=object)
+    kinds[texts] = "text"
+    kinds[[category.position for category in folded.categories]] = "text"
     names = folded.names or [None] * len(kinds)
-    if folded.names is None and set(kinds) & set(TEXTS):
+    if folded.names is None and "text" in kinds:
         names = [f"x{i}" for i in range(len(kinds))]
     return [*zip(names, kinds.tolist(), strict=True)]
 
@@ -63,7 +61,7 @@ def _add_inputs(graph, columns):
         return
     check_names(names)
     for name, kind in columns:
-        dtype = TensorProto.STRING if kind in TEXTS else TensorProto.DOUBLE
+        dtype = TensorProto.STRING if kind == "text" else TensorProto.DOUBLE
         graph.add_input(name, dtype, 1)
 
 

@@ -2,30 +2,22 @@
 
 import json
 
-from sklearn.utils.validation import check_is_fitted
-
+from .._data import count_rows
 from ._built_in import describe_columns, make_graph
 from ._check import check_rows
 from ._fold import fold, is_built_in
 from ._own import make_own_graph
 from ._packages import need
-from ._write import write_file
+from ._write import check_fitted, write_whole
 
-FORMAT = 1  # of the metadata
-OPEN = "session = onnxruntime.InferenceSession(path)\n"
-ARRAY = (
-    OPEN + 'feed = {"X": np.asarray(X, dtype="DTYPE")}\n'
-    "label, probabilities = session.run(None, feed)"
-)
-COLUMNS = (
-    OPEN + 'texts = {i.name: "string" in i.type for i in session.get_inputs()}\n'
-    "label, probabilities = session.run(None, {name: "
-    "frame[[name]].to_numpy(object).astype(str) if is_text else "
-    "frame[[name]].to_numpy(float, na_value=np.nan) "
-    "for name, is_text in texts.items()})"
-)
-# of a table without names: the columns are taken as they come
-NAME = "\nframe = pd.DataFrame(X).set_axis([*texts], axis=1)\n"
+RECIPE = """\
+session = onnxruntime.InferenceSession(path)
+feeds = {i.name: np.array([[row[i.name]] for row in rows], dtype=float if "double" in \
+i.type else object) for i in session.get_inputs()}  # a missing value is nan, or ""
+label, proba = session.run(["label", "probabilities"], feeds)"""
+RECIPE_ARRAY = """\
+session = onnxruntime.InferenceSession(path)
+label, proba = session.run(["label", "probabilities"], {"X": X})"""
 
 
 def to_onnx(distiller, path, *, X=None):
@@ -37,10 +29,10 @@ def to_onnx(distiller, path, *, X=None):
     Its inputs are the columns of the DataFrame that the student was fitted to, each of
     shape (n, 1) and named as the column: numbers as doubles, all else as strings. A
     missing value is NaN, or "". An array or a sparse matrix is one input ``X``, of
-    doubles; of float32 for a net of your own without steps before it. The outputs are
-    ``label``, of shape (n,), and ``probabilities``, of shape (n, n_classes) in float32,
-    in the order of `classes_`. The metadata of the file name classes and columns, and
-    have three lines of Python that feed it.
+    doubles. The outputs are ``label``, of shape (n,), and ``probabilities``, of shape
+    (n, n_classes) in float32, in the order of `classes_`. The metadata of the file,
+    ``session.get_modelmeta().custom_metadata_map``, have the classes, the columns,
+    versions, and a recipe in Python.
 
     Parameters
     ----------
@@ -56,35 +48,53 @@ def to_onnx(distiller, path, *, X=None):
 
     Notes
     -----
-    It needs ``pip install sk_ekd[export]``. The built-in student, or a model after its
-    preprocessing, is written by the library itself. For a student of your own, steps
-    and models of scikit-learn go through skl2onnx, nets through torch.onnx, LightGBM
-    and XGBoost through onnxmltools, and CatBoost through its own export: what they
-    cannot convert is refused.
+    It needs ``pip install "sk_ekd[export]"``. The library itself writes the built-in
+    student, and its preprocessing before a model of your own. Other steps and models of
+    scikit-learn go through skl2onnx, nets through torch.onnx, LightGBM and XGBoost
+    through onnxmltools, and CatBoost through its own export: what they cannot convert
+    is refused.
 
     A graph computes, but does not refuse rows as the student does. Infinite numbers are
     limited as large ones are. Text is looked up: "1", "1.0", "True" and the like are
     one, as for the student, but only the usual spellings of a value are listed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import onnxruntime
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> from sk_ekd import EnsembleDistiller
+    >>> from sk_ekd.export import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> distiller = EnsembleDistiller([SVC()], cv=5, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "student.onnx")
+    ...     to_onnx(distiller, path)
+    ...     session = onnxruntime.InferenceSession(path)
+    >>> session.run(["label"], {"X": X[:2]})[0].tolist()
+    [0, 0]
     """
-    check_is_fitted(distiller)
+    check_fitted(distiller)
     onnx = need("onnx")
     if X is not None:
         need("onnxruntime")
     if is_built_in(distiller.student_):
         graph, columns = _make_built_in(distiller, X)
-    elif X is not None:
+    elif X is not None and count_rows(X):
         graph, columns = make_own_graph(distiller, X)
     else:
         raise ValueError(
             "to_onnx needs a few rows X for a student of your own, a "
             f"{type(distiller.student_).__name__}: by them it chooses the file's "
             "inputs, and checks that converters have not changed what the student "
-            "says. Pass X=X_train[:100]."
+            "says: pass some, to_onnx(distiller, path, X=X[:100])."
         )
     model = graph.model()
-    _describe(model, distiller, columns)
+    _describe(model, distiller.classes_, columns)
     onnx.checker.check_model(model, full_check=True)
-    write_file(path, model.SerializeToString())
+    write_whole(path, lambda file: file.write(model.SerializeToString()))
 
 
 def _make_built_in(distiller, X):
@@ -97,7 +107,7 @@ def _make_built_in(distiller, X):
     return graph, columns
 
 
-def _describe(model, distiller, columns):
+def _describe(model, classes, columns):
     """Write into the model's metadata what it reads and says, and how to ask it."""
     from onnx import helper
 
@@ -105,18 +115,12 @@ def _describe(model, distiller, columns):
 
     version = sk_ekd.__version__
     model.producer_name, model.producer_version = "sk_ekd", version
-    feed = COLUMNS
-    if columns[0][0] is None:
-        tensor = model.graph.input[0].type.tensor_type
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-        feed = ARRAY.replace("DTYPE", dtype.name)
-    elif not hasattr(distiller, "feature_names_in_"):
-        feed = NAME.join(COLUMNS.rsplit("\n", 1))
+    is_array = columns[0][0] is None
     described = {
-        "classes": json.dumps(distiller.classes_.tolist()),
-        "columns": json.dumps(columns),
+        "format": "sk_ekd student 1",
         "sk_ekd": version,
-        "format": str(FORMAT),
-        "feed": feed,
+        "classes": json.dumps(classes.tolist()),
+        "columns": json.dumps(None if is_array else dict(columns)),
+        "recipe": RECIPE_ARRAY if is_array else RECIPE,
     }
     helper.set_model_props(model, described)

@@ -24,11 +24,11 @@ def make_own_graph(distiller, X):
     """Return a graph that says of the rows X what the student does, and its columns."""
     steps, model = _split(distiller.student_)
     X = np.asarray(X) if isinstance(X, (list, tuple)) else X
-    convert = _find_converter(model, steps.transform(X) if steps else X)
+    convert = _find_converter(model, _transform(steps, X))
     for precision, model_precision in PRECISIONS:
         try:
             graph = Graph()
-            rows, columns = _add_rows(graph, X, steps, model, precision)
+            rows, columns = _add_rows(graph, X, steps, precision)
             proba = _add_model(graph, rows, *convert(model_precision))
             proba = _add_all_classes(graph, proba, model, len(distiller.classes_))
             add_answers(graph, proba, distiller.classes_)
@@ -50,6 +50,13 @@ def _split(student):
     return Pipeline(steps) if steps else None, model
 
 
+def _transform(steps, X):
+    """Return what the steps make of rows; a Pipeline refuses one without a state."""
+    for _, step in steps.steps if steps else ():
+        X = X if step in (None, "passthrough") else step.transform(X)
+    return X
+
+
 def _is_net(model):
     return hasattr(model, "module_")
 
@@ -57,13 +64,13 @@ def _is_net(model):
 # --- Rows and steps -------------------------------------------------------------------
 
 
-def _add_rows(graph, X, steps, model, precision):
+def _add_rows(graph, X, steps, precision):
     """Add inputs and steps -> the rows that the model is fed, and the columns of X."""
     if steps and type(steps[0]) is TableEncoder:
         rows, columns = _add_encoder(graph, steps[0])
         steps = Pipeline(steps.steps[1:]) if len(steps) > 1 else None
         return _add_steps(graph, [rows], steps), columns
-    inputs = add_inputs(graph, X, as_float32=not steps and _is_net(model))
+    inputs = add_inputs(graph, X)
     columns = describe_inputs(X, inputs)
     each = [cast(graph, rows, precision) for rows in inputs]
     if not _takes_columns(steps, inputs):

@@ -10,5 +10,5 @@ def need(name):
     except ImportError as error:
         package = name.partition(".")[0]
         raise ImportError(
-            f"to_onnx needs {package}: pip install sk_ekd[export]"
+            f"to_onnx needs {package}: pip install 'sk_ekd[export]'."
         ) from error

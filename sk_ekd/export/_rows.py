@@ -21,14 +21,12 @@ class Rows(NamedTuple):
     shape: tuple  # of a row
 
 
-def add_inputs(graph, X, *, as_float32=False):
+def add_inputs(graph, X):
     """Add the columns of a DataFrame as inputs, or one for any other X."""
     if not isinstance(X, pd.DataFrame):
         array = X if issparse(X) else np.asarray(X)
         shape = array.shape[1:] or (1,)  # of a list of texts
-        is_single = as_float32 or array.dtype == np.float32
-        dtype = "float32" if is_single else "float64"
-        dtype = "text" if array.dtype.kind in "OUST" else dtype
+        dtype = "text" if array.dtype.kind in "OUST" else "float64"
         return [Rows("X", graph.add_input("X", TYPES[dtype], *shape), dtype, shape)]
     names = [str(name) for name in X.columns]
     check_names(names)
@@ -40,11 +38,10 @@ def add_inputs(graph, X, *, as_float32=False):
 
 
 def describe_inputs(X, inputs):
-    """Return name and kind of each column; the name is None of an array's."""
-    kinds = ["category" if rows.dtype == "text" else "number" for rows in inputs]
+    """Return name and type of each column; the name is None of an array's."""
     if isinstance(X, pd.DataFrame):
-        return [*zip([rows.name for rows in inputs], kinds, strict=True)]
-    return [(None, kinds[0])] * int(np.prod(inputs[0].shape))
+        return [(rows.name, rows.dtype) for rows in inputs]
+    return [(None, rows.dtype) for rows in inputs]
 
 
 def cast(graph, rows, dtype):

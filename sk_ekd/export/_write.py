@@ -1,17 +1,28 @@
-"""Write a file whole, or not at all."""
+"""What the exports share: check a distiller, and write a file whole or not at all."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from sklearn.utils.validation import check_is_fitted
 
-def write_file(path, content):
-    """Write bytes to exactly `path`: whoever reads it sees the old file or the new."""
+
+def check_fitted(distiller):
+    """Raise an error unless this is a fitted distiller."""
+    if not hasattr(distiller, "unlabeled_label"):
+        raise TypeError(
+            f"`distiller` must be a fitted EnsembleDistiller, got {distiller!r}. (Of a "
+            "search, pass its `best_estimator_`; of a Pipeline, its last step.)"
+        )
+    check_is_fitted(distiller, "student_")
+
+
+def write_whole(path, write):
+    """Let `write` fill a file, and give it its name only then."""
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        draft.write_bytes(content)
+        with open(draft, "wb") as file:  # with the rights of any new file
+            write(file)
         os.replace(draft, path)
     finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+        draft.unlink(missing_ok=True)

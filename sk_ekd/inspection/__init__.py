@@ -4,6 +4,7 @@ The figures have labels beside their axes. If you pass `ax`, let its figure make
 for them, as in ``plt.subplots(1, 2, layout="constrained")``.
 """
 
+from ._agreement import agreement_report
 from ._compare import compare
 from ._disagreement import DisagreementDisplay
 from ._latency import LatencyDisplay
@@ -18,6 +19,7 @@ __all__ = [
     "LatencyDisplay",
     "TeacherWeightDisplay",
     "TrainingDisplay",
+    "agreement_report",
     "compare",
     "distillation_report",
     "expected_calibration_error",

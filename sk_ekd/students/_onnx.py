@@ -10,6 +10,7 @@ import torch
 from scipy.sparse import issparse
 from torch import nn
 
+from ._epoch import reads_plainly
 from ._inputs import as_matrix
 from ._output import first_of, is_binary, to_proba, uncompiled
 
@@ -47,6 +48,11 @@ def export_net(net, X, *, opset):
         Of one input, ``X``, any number of rows in float32, and one output,
         ``probabilities``, of shape (n_samples, n_classes) in float32.
     """
+    if not reads_plainly(net):
+        raise ValueError(
+            "it reads its rows by a Dataset, a loader or a method of its own, which "
+            "cannot be exported"
+        )
     Z = as_matrix(X[:2])
     Z = Z.toarray() if issparse(Z) else Z
     rows = torch.from_numpy(np.resize(Z, (2, *Z.shape[1:])))  # of one, all are one

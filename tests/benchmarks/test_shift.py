@@ -3,7 +3,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from benchmarks import harness, shift
+from benchmarks import harness, sets, shift
 from benchmarks.harness import Settings
 
 # for CalibratedClassifierCV(method="temperature")
@@ -25,3 +25,7 @@ def test_the_whole_path(few_teachers, tmp_path):
     table = pd.read_csv(path)
     assert table["method"].tolist() == names
     assert "no_limit" in benchmark.report(table, path)
+
+
+def test_only_sets_to_choose_on_are_asked():
+    assert set(shift.BENCHMARK.sets) <= set(sets.CHOSEN_ON)

@@ -1,398 +1,406 @@
-"""A file says what the student says, whatever the columns are and hold."""
+"""An ONNX file predicts what the distiller does."""
 
 import json
 import sys
-import warnings
-from decimal import Decimal
 
 import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
 import pytest
-from hypothesis import given
+from catboost import CatBoostClassifier
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightgbm import LGBMClassifier
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetBinaryClassifier
+from torch import nn
+from xgboost import XGBClassifier
 
 from sk_ekd import EnsembleDistiller
 from sk_ekd.export import to_onnx
-from sk_ekd.export._feeds import make_feed
-from sk_ekd.students import MLP, default_student
-from tests.export.onnx_files import ask, distill_noise, open_file
-from tests.tables import DRIFTS, tables
-from tests.worlds import make_net
-
-N = 80
-RNG = np.random.RandomState(0)
-NUMBERS = RNG.randn(N, 5)
-CODES = RNG.randint(0, 4, N)
-COLUMNS = {
-    "float": NUMBERS[:, 0],
-    "int": CODES * 1000 + 2**40,
-    "bool": CODES > 1,
-    "text": np.take(["a", "b ü", "1", "0.5"], CODES),
-    "object": pd.Series(np.take(["a", "b", "c", None], CODES), dtype=object),
-    "category": pd.Categorical(np.take(["a", "b", "c", "d"], CODES)),
-    "category of ints": pd.Categorical(CODES),
-    "category of floats": pd.Categorical(np.take([0.1, 2.5, 1.0, -0.0], CODES)),
-    "category of bools": pd.Categorical(CODES > 1),
-    "nullable int": pd.array(np.take([1, 2, 3, None], CODES), "Int64"),
-    "nullable bool": pd.array(np.take([True, False, None, True], CODES), "boolean"),
-    "nullable text": pd.array(np.take(["a", "b", "c", None], CODES), "string"),
-    "Decimal": [Decimal(int(code)) / 3 for code in CODES],
-    "numbers as text": np.take(["1.5", "2", "-3e2", "0"], CODES),
-    "gaps": np.where(CODES == 1, np.nan, NUMBERS[:, 1]),
-    "far out": np.where(np.arange(N) == 3, 1e300, NUMBERS[:, 2]),
-    "constant": 7.5,
-    "constant text": "same",
-    "nothing": np.nan,
-}
+from sk_ekd.students import default_student
+from tests.strategies import NAMES, ROWS
+from tests.tables import tables
+from tests.test_serving import fit, make_table
+from tests.worlds import OneLogit, make_net
 
 
-def make_frame(*names):
-    return pd.DataFrame({"age": NUMBERS[:, 4]} | {n: COLUMNS[n] for n in names})
+def open_session(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    return onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
 
-def assert_same(distiller, path, X, rows=None):
-    """Assert that a file written beside X says of rows what the distiller does."""
-    rows = X if rows is None else rows
+def feeds_of(session, rows):
+    """Write rows as the page on deploying does: numbers as float64, others by `str`."""
+    if not isinstance(rows, pd.DataFrame):
+        rows = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+        if [node.name for node in session.get_inputs()] == ["X"]:
+            return {"X": rows.astype(float)}
+        rows = pd.DataFrame(rows, columns=[f"x{i}" for i in range(rows.shape[1])])
+    feeds = {}
+    for node, (_, column) in zip(session.get_inputs(), rows.items(), strict=True):
+        is_number = node.type == "tensor(double)"
+        missing = np.nan if is_number else ""
+        values = [missing if pd.isna(v) else v if is_number else str(v) for v in column]
+        dtype = float if is_number else object
+        feeds[node.name] = np.array(values, dtype=dtype)[:, np.newaxis]
+    return feeds
+
+
+def assert_same(distiller, path, rows, X=None):
     to_onnx(distiller, path, X=X)
-    onnx.checker.check_model(onnx.load(path), full_check=True)
-    feed = make_feed(rows, open_file(path).get_inputs())
-    label, proba = ask(path, feed)
+    onnx.checker.check_model(path, full_check=True)
+    session = open_session(path)
+    label, proba = session.run(["label", "probabilities"], feeds_of(session, rows))
     expected = distiller.predict_proba(rows)
-    assert proba.dtype == np.float32
-    assert_allclose(proba, expected, atol=2e-6, rtol=0)
-    assert_array_equal(label, distiller.predict(rows))
+    assert_allclose(proba, expected, atol=1e-6 if X is None else 1e-4)
+    top = np.sort(expected, axis=1)
+    is_sure = top[:, -1] - top[:, -2] > 1e-3
+    assert_array_equal(label[is_sure], distiller.predict(rows)[is_sure])
+    assert is_sure.any()
+    return session
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "student.onnx"
+# --- The built-in student -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def mixed():
-    """A frame of every kind of column, and a distiller that was fitted to it."""
-    X = make_frame(*COLUMNS)
-    return X, distill_noise(X)
+def table():
+    X = make_table().drop(columns=["decimal", "numbers as text"])
+    return X, fit(X, names=["no", "perhaps", "yes"])
 
 
-# --- Columns --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", COLUMNS)
-def test_column_of_each_kind_is_read_as_the_student_reads_it(path, name):
-    X = make_frame(name)
-    assert_same(distill_noise(X), path, X)
-
-
-@pytest.mark.parametrize("name", COLUMNS)
-def test_column_alone_is_read_as_the_student_reads_it(path, name):
-    X = make_frame(name)[[name]]
-    assert_same(distill_noise(X), path, X)
-
-
-def test_missing_values_are_read_where_the_fit_saw_none(path, mixed):
-    X, distiller = mixed
-    for name in X:
-        rows = X.astype({name: object})
-        rows.loc[::3, name] = None
-        assert_same(distiller, path, X, rows)
-
-
-@pytest.mark.parametrize("missing", ["", "nan", "None", "<NA>", "NA", "null", "NaT"])
-def test_text_of_a_missing_value_is_one(path, mixed, missing):
-    X, distiller = mixed
-    texts = ["text", "object", "category", "category of ints", "nullable text"]
-    assert_same(distiller, path, X, X.assign(**dict.fromkeys(texts, missing)))
-
-
-def test_values_that_were_never_seen_are_read_as_the_student_reads_them(path, mixed):
-    X, distiller = mixed
-    texts = ["text", "object", "category", "category of floats", "constant text"]
-    numbers = {"float": 1e30, "int": -5, "gaps": -np.inf, "constant": np.nan}
-    rows = X.assign(**dict.fromkeys(texts, "never seen"), **numbers)
-    rows["gaps"] = -1e200
-    assert_same(distiller, path, X, rows)
+def test_table_with_columns_of_every_kind(table, tmp_path):
+    X, distiller = table
+    session = assert_same(distiller, tmp_path / "a.onnx", X)
+    kinds = {node.name: node.type for node in session.get_inputs()}
+    assert [*kinds] == [*X.columns]
+    assert kinds["gaps"] == kinds["flag"] == kinds["nullable"] == "tensor(double)"
+    assert kinds["text"] == kinds["constant"] == kinds["codes"] == "tensor(string)"
 
 
 @pytest.mark.parametrize(
-    ("name", "spellings"),
-    {
-        "category of ints": ["1", "1.0", "1.00", "true", "True", "TRUE"],
-        "category of floats": ["0.1", "0.10", "0.10000000149011612"],
-        "category of bools": ["False", "false", "0", "0.0", "-0.0", "0.00"],
-        "text": ["0.5", "0.50", "0.500000"],
-    }.items(),
+    "change",
+    [
+        {"text": "unseen", "category": "unseen", "many": "unseen"},
+        {"float": np.nan, "int": np.nan, "flag": np.nan, "text": None, "codes": None},
+        {"text": "nan", "text with gaps": "<NA>", "nullable": 3, "category": "None"},
+        {"flag": 1, "codes": "2", "category": "u"},
+        {"codes": 2.0, "many": "r3"},
+        {"constant": "other", "zero": 7.0, "huge": 1e300, "float": -1e30},
+    ],
+    ids=repr,
 )
-def test_spellings_of_a_value_are_one(path, mixed, name, spellings):
-    X, distiller = mixed
-    rows = X[: len(spellings)].astype({name: object})
-    rows[name] = spellings
-    assert_same(distiller, path, X, rows)
+def test_values_in_every_spelling(table, change, tmp_path):
+    X, distiller = table
+    rows = X.astype(object)[:20].assign(**change)
+    assert_same(distiller, tmp_path / "a.onnx", rows)
 
 
-@pytest.mark.parametrize("share_missing", [0, 0.2])
-def test_rare_values_and_those_never_seen_share_a_place(path, share_missing):
-    names = np.array([f"name {i}" for i in range(100)], dtype=object)
-    X = pd.DataFrame(
-        {"name": names[RNG.randint(0, 100, 600)], "number": RNG.randn(600)}
+def test_infinity_is_a_large_number_to_the_file(table, tmp_path):
+    X, distiller = table
+    path = tmp_path / "a.onnx"
+    to_onnx(distiller, path)
+    session = open_session(path)
+    proba = [
+        session.run(["probabilities"], feeds_of(session, X[:5].assign(float=value)))
+        for value in (np.inf, 1e30)
+    ]
+    assert_allclose(proba[0], proba[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_of_every_kind(kind, tmp_path):
+    X = ROWS[kind](np.random.default_rng(0).normal(size=(40, 3)))
+    assert_same(fit(X), tmp_path / "a.onnx", X)
+
+
+def test_sparse_rows(tmp_path):
+    X = sparse.random(60, 8, density=0.3, random_state=0, format="csr")
+    assert_same(fit(X), tmp_path / "a.onnx", X)
+
+
+def test_array_of_objects_has_an_input_a_column(tmp_path):
+    X = np.array([[1.5, "a"], [2.0, "b"], [None, "a"], [4.0, None]] * 10, dtype=object)
+    session = assert_same(fit(X), tmp_path / "a.onnx", X)
+    assert [node.name for node in session.get_inputs()] == ["x0", "x1"]
+
+
+def test_table_without_a_number_and_with_numbers_alone(table, tmp_path):
+    X, _ = table
+    for columns in (["text", "many"], ["text"], ["float", "gaps"], ["constant", "int"]):
+        assert_same(fit(X[columns]), tmp_path / "a.onnx", X[columns])
+
+
+@pytest.mark.parametrize("bound", [None, 2.0])
+def test_limit_of_the_numbers(bound, tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 3)) ** 5
+    student = default_student(X).set_params(
+        net__max_epochs=2, preprocessing__bound=bound
     )
-    X.loc[RNG.rand(600) < share_missing, "name"] = None
-    distiller = distill_noise(X)
-    rows = pd.DataFrame({"name": [*names, "new", "", None], "number": 0.0})
-    assert distiller.student_["preprocessing"].categories_[0].has_rest
-    assert_same(distiller, path, X, rows)
+    proba = np.tile([0.5, 0.5], (40, 1, 1))
+    distiller = EnsembleDistiller(None, student, random_state=0)
+    distiller.fit(X, np.arange(40) % 2, teacher_proba=proba)
+    assert_same(distiller, tmp_path / "a.onnx", X)
 
 
-def test_infinite_number_is_limited_as_a_large_one(path, mixed):
-    X, distiller = mixed
+@pytest.mark.parametrize("hidden", [(), (5,), (8, 8, 8)])
+@pytest.mark.parametrize("columns", [["text"], ["float"], ["float", "text"]])
+def test_any_number_of_layers(table, hidden, columns, tmp_path):
+    X = table[0][columns]
+    student = default_student(X).set_params(
+        net__max_epochs=2, net__module__hidden=hidden
+    )
+    proba = np.tile([0.5, 0.5], (len(X), 1, 1))
+    distiller = EnsembleDistiller(None, student, random_state=0)
+    distiller.fit(X, np.arange(len(X)) % 2, teacher_proba=proba)
+    assert_same(distiller, tmp_path / "a.onnx", X)
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_labels_of_every_kind(kind, tmp_path):
+    names = NAMES[kind][: 2 if kind == "bools" else 4]
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    session = assert_same(fit(X, names), tmp_path / "a.onnx", X)
+    types = {"ints": "int64", "other ints": "int64", "floats": "double"}
+    types |= {"text": "string", "bools": "bool"}
+    assert session.get_outputs()[0].type == f"tensor({types[kind]})"
+
+
+def test_many_classes(tmp_path):
+    X = np.random.default_rng(0).normal(size=(160, 3))
+    distiller = fit(X, names=range(77))
+    to_onnx(distiller, tmp_path / "a.onnx")
+    proba = open_session(tmp_path / "a.onnx").run(["probabilities"], {"X": X})[0]
+    assert_allclose(proba, distiller.predict_proba(X), atol=1e-6)
+
+
+@settings(max_examples=20)
+@given(table=tables(), seed=st.integers(0, 9))
+def test_any_table(table, seed, tmp_path_factory):
+    distiller = fit(table, seed=seed, epochs=1)
+    path = tmp_path_factory.mktemp("onnx") / "a.onnx"
     to_onnx(distiller, path)
-    feed = make_feed(X[:3], open_file(path).get_inputs())
-    large = {**feed, "float": np.array([[1e30], [-1e30], [0]])}
-    infinite = {**feed, "float": np.array([[np.inf], [-np.inf], [0]])}
-    assert_allclose(ask(path, infinite)[1], ask(path, large)[1], atol=1e-6)
+    session = open_session(path)
+    proba = session.run(["probabilities"], feeds_of(session, table))[0]
+    assert_allclose(proba, distiller.predict_proba(table), atol=1e-6)
 
 
-@given(tables(), st.sampled_from(list(DRIFTS)), st.integers(0, 2**16))
-def test_table_is_read_as_the_student_reads_it(tmp_path_factory, table, before, seed):
-    path = tmp_path_factory.getbasetemp() / "drawn.onnx"
-    train = DRIFTS[before](table)
-    if isinstance(train, list):
-        train = np.array(train, dtype=object)
-    distiller = distill_noise(train, seed=seed)
+def test_metadata_says_what_goes_in_and_comes_out(table, tmp_path):
+    X, distiller = table
+    session = assert_same(distiller, tmp_path / "a.onnx", X)
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["classes"]) == ["no", "perhaps", "yes"]
+    assert json.loads(facts["columns"])["text"] == "text"
+    assert json.loads(facts["columns"])["float"] == "float64"
+    assert facts["sk_ekd"]
+    assert facts["format"] == "sk_ekd student 1"
+
+
+def test_recipe_of_the_metadata_runs(table, tmp_path):
+    X, distiller = table
+    path = tmp_path / "a.onnx"
     to_onnx(distiller, path)
-    session = open_file(path)
-    for after, drift in DRIFTS.items():
-        X = drift(table)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "X (does not have|has) ")
-            expected = distiller.predict_proba(X)
-        _, proba = session.run(None, make_feed(X, session.get_inputs()))
-        assert_allclose(proba, expected, atol=1e-5, rtol=0, err_msg=after)
+    recipe = open_session(path).get_modelmeta().custom_metadata_map["recipe"]
+    plain = X.astype({"category": str, "codes": str})
+    rows = plain.astype(object).where(plain.notna(), None).to_dict("records")
+    for row in rows:
+        row["text with gaps"] = row["text with gaps"] or ""
+    known = {"np": np, "onnxruntime": onnxruntime, "path": path, "rows": rows}
+    exec(recipe, known)
+    assert_allclose(known["proba"], distiller.predict_proba(X), atol=1e-6)
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    distiller = fit(X)
+    to_onnx(distiller, path)
+    recipe = open_session(path).get_modelmeta().custom_metadata_map["recipe"]
+    known = {"onnxruntime": onnxruntime, "path": path, "X": X}
+    exec(recipe, known)
+    assert_allclose(known["proba"], distiller.predict_proba(X), atol=1e-6)
 
 
-# --- Tables ---------------------------------------------------------------------------
+# --- Students of the user's own -------------------------------------------------------
 
-TABLES = {
-    "array": NUMBERS,
-    "array of float32": NUMBERS.astype(np.float32),
-    "array of ints": CODES.reshape(-1, 1) * [1, 2, 3],
-    "array with gaps": np.where(NUMBERS > 1, np.nan, NUMBERS),
-    "array with constants": NUMBERS * [1, 0, 1, 0, 1] + [0, 3, 0, 0, 0],
-    "array of constants": np.ones((N, 2)),
-    "sparse matrix": sparse.csr_matrix(NUMBERS * (NUMBERS > 0.5)),
-    "frame of floats": pd.DataFrame(NUMBERS, columns=list("abcde")),
-    "frame without names": pd.DataFrame(NUMBERS),
-    "mixed frame without names": pd.DataFrame({0: NUMBERS[:, 0], 1: COLUMNS["text"]}),
-    "array of objects": make_frame("text", "bool").to_numpy(dtype=object),
-    "array of objects, text ignored": make_frame("constant text").to_numpy(object),
-    "frame of texts": make_frame("text", "category")[["text", "category"]],
-    "frame of constants": make_frame("constant", "constant text").iloc[:, 1:],
-    "frame of one column, X": pd.DataFrame({"X": COLUMNS["text"]}),
+
+def distill(student, X, y, **params):
+    """Fit a student to predictions that are rather sure of the labels."""
+    classes, codes = np.unique(y, return_inverse=True)
+    proba = np.full((len(y), 1, len(classes)), 0.1 / (len(classes) - 1))
+    proba[np.arange(len(y)), 0, codes] = 0.9
+    distiller = EnsembleDistiller(None, student, random_state=0, weighting="uniform")
+    return distiller.set_params(**params).fit(X, y, teacher_proba=proba)
+
+
+DIGITS, CODES = load_digits(return_X_y=True)
+DIGITS, CODES = DIGITS[:600] / 16, CODES[:600]
+FLAGS = np.where(CODES > 4, "high", "low")
+
+
+class Net(nn.Sequential):
+    """A small convolutional network, with normalization."""
+
+    def __init__(self, out_features):
+        super().__init__(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+            nn.Linear(4 * 36, out_features),
+        )  # fmt: skip
+
+
+def make_catboost():
+    return CatBoostClassifier(iterations=5, verbose=0, allow_writing_files=False)
+
+
+def make_lightgbm():
+    return LGBMClassifier(n_estimators=5, verbose=-1)
+
+
+def make_histogram_boosting():
+    return HistGradientBoostingClassifier(max_iter=5, early_stopping=False)
+
+
+STUDENTS = {
+    "tree": lambda: DecisionTreeClassifier(random_state=0),
+    "forest": lambda: RandomForestClassifier(5, random_state=0),
+    "histogram boosting": make_histogram_boosting,
+    "logistic": lambda: LogisticRegression(max_iter=500),
+    "LightGBM": make_lightgbm,
+    "XGBoost": lambda: XGBClassifier(n_estimators=5),
+    "CatBoost": make_catboost,
+    "net": make_net,
+    "steps and net": lambda: make_pipeline(StandardScaler(), PCA(9), make_net()),
+    "steps and tree": lambda: make_pipeline(StandardScaler(), make_lightgbm()),
 }
 
 
-@pytest.mark.parametrize("kind", TABLES)
-def test_table_of_each_kind_is_read_as_the_student_reads_it(path, kind):
-    X = TABLES[kind]
-    assert_same(distill_noise(X), path, X)
+@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("y", [CODES, FLAGS], ids=["ten classes", "two of text"])
+def test_student_of_the_users_own(name, y, tmp_path):
+    distiller = distill(STUDENTS[name](), DIGITS, y)
+    assert_same(distiller, tmp_path / "a.onnx", DIGITS, X=DIGITS[:50])
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 50])
-def test_any_number_of_rows_is_read(path, mixed, n_rows):
-    X, distiller = mixed
-    assert_same(distiller, path, X, X[:n_rows])
+def test_binary_net_and_images(tmp_path):
+    binary = distill(make_net(OneLogit, NeuralNetBinaryClassifier), DIGITS, FLAGS)
+    assert_same(binary, tmp_path / "a.onnx", DIGITS, X=DIGITS[:50])
+    images = DIGITS.reshape(-1, 1, 8, 8).astype(np.float32)
+    distiller = distill(make_net(Net), images, CODES)
+    assert_same(distiller, tmp_path / "a.onnx", images, X=images[:1])
 
 
-def test_inputs_are_the_columns_of_a_frame(path, mixed):
-    X, distiller = mixed
-    to_onnx(distiller, path)
-    inputs = {
-        given.name: (given.type, given.shape) for given in open_file(path).get_inputs()
-    }
-    texts = {"text", "object", "category", "category of ints", "category of floats",
-             "category of bools", "nullable text", "constant text"}  # fmt: skip
-    assert inputs == {
-        name: ("tensor(string)" if name in texts else "tensor(double)", ["n", 1])
-        for name in X
-    }
+def test_student_that_never_saw_a_class(tmp_path):
+    proba = np.tile([0.0, 0.5, 0.5, 0.0], (len(DIGITS), 1, 1))
+    distiller = EnsembleDistiller(
+        None, DecisionTreeClassifier(max_depth=3, random_state=0), classes=[0, 1, 2, 3]
+    )
+    known = np.isin(CODES, [1, 2])
+    distiller.fit(DIGITS[known], CODES[known], teacher_proba=proba[known])
+    assert distiller.student_.classes_.tolist() == [1, 2]
+    assert_same(distiller, tmp_path / "a.onnx", DIGITS[known], X=DIGITS[:50])
 
 
-def test_input_of_an_array_is_one(path):
-    to_onnx(distill_noise(NUMBERS), path)
-    inputs = open_file(path).get_inputs()
-    assert [(i.name, i.type, i.shape) for i in inputs] == [
-        ("X", "tensor(double)", ["n", 5])
-    ]
+@pytest.mark.parametrize("end", [make_net, make_lightgbm, make_catboost])
+def test_columns_of_a_table_reach_their_steps(end, tmp_path):
+    X = make_table(600)[["float", "int", "gaps", "text", "flag"]]
+    X = X.astype({"flag": float})
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = make_column_transformer(
+        (numbers, ["float", "gaps"]), (OneHotEncoder(), ["text"]),
+        ("passthrough", ["flag"]),
+    )  # fmt: skip
+    distiller = distill(make_pipeline(columns, end()), X, FLAGS)
+    session = assert_same(distiller, tmp_path / "a.onnx", X, X=X[:50])
+    assert [node.name for node in session.get_inputs()] == [*X.columns]
 
 
-# --- Students and classes -------------------------------------------------------------
+def test_table_of_numbers_reaches_a_bare_model(tmp_path):
+    X = pd.DataFrame(DIGITS[:, 10:14], columns=list("abcd"))
+    for student in (make_net(), DecisionTreeClassifier(max_depth=3, random_state=0)):
+        distiller = distill(student, X, FLAGS)
+        assert_same(distiller, tmp_path / "a.onnx", X, X=X[:50])
+
+
+# --- What cannot be exported ----------------------------------------------------------
+
+
+class Doubler(TransformerMixin, BaseEstimator):
+    """A step of the user's own."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return 2 * X
+
+
+class Odd(GaussianNB):
+    """A classifier that is not what it inherits from."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
+
+
+class Reader(type(make_net())):
+    """A net that reads its rows by itself."""
+
+    def get_dataset(self, X, y=None):
+        return super().get_dataset(X, y)
 
 
 @pytest.mark.parametrize(
-    ("classes", "dtype"),
+    ("student", "X", "message"),
     [
-        ([0, 1, 2], np.int64),
-        ([-7, 3, 2**40], np.int64),
-        ([0.0, 0.5, 2.0], np.float64),
-        ([False, True], np.bool_),
-        (["bad", "good", "ü"], np.object_),
-        (list(range(77)), np.int64),
+        (make_pipeline(Doubler(), make_net()), DIGITS, "Step 'doubler'.*a Doubler"),
+        (
+            make_pipeline(StandardScaler(), Doubler(), make_lightgbm()),
+            DIGITS,
+            "Step 'doubler'",
+        ),
+        (Reader(make_net().module, criterion=nn.CrossEntropyLoss, verbose=0), DIGITS,
+         "reads its rows by a Dataset"),
+        (Odd(), DIGITS, "Odd"),
     ],
-)
-def test_label_is_one_of_the_classes_in_their_type(path, classes, dtype):
-    X = NUMBERS
-    distiller = distill_noise(X, len(classes), classes=classes)
-    assert_same(distiller, path, X)
-    assert ask(path, {"X": X})[0].dtype == dtype
+    ids=["step", "later step", "reader", "subclass"],
+)  # fmt: skip
+def test_what_cannot_be_converted_is_named(student, X, message, tmp_path):
+    distiller = distill(student, X, FLAGS)
+    with pytest.raises(ValueError, match=message):
+        to_onnx(distiller, tmp_path / "a.onnx", X=X[:50])
+    assert not [*tmp_path.iterdir()]
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"net__module__hidden": ()},
-        {"net__module__hidden": (8, 8, 8)},
-        {"preprocessing__bound": None},
-        {"preprocessing__bound": 0.5},
-    ],
-)
-@pytest.mark.parametrize("kind", ["array with gaps", "frame of texts"])
-def test_student_of_other_parameters_is_written(path, kind, params):
-    X = TABLES[kind]
-    student = default_student(X).set_params(net__max_epochs=2, **params)
-    assert_same(distill_noise(X, student=student), path, X)
+def test_student_of_the_users_own_needs_rows(tmp_path):
+    distiller = distill(make_net(), DIGITS, CODES)
+    for rows in (None, DIGITS[:0]):
+        with pytest.raises(
+            ValueError, match=r"pass some, to_onnx\(distiller, path, X="
+        ):
+            to_onnx(distiller, tmp_path / "a.onnx", X=rows)
 
 
-@pytest.mark.parametrize("classes", [[0, 1], ["no", "yes"]])
-def test_student_of_one_logit_is_written(path, classes):
-    student = default_student(NUMBERS)
-    net = make_net(MLP, NeuralNetBinaryClassifier)
-    student.steps[-1] = ("net", net)
-    distiller = distill_noise(NUMBERS, 2, student=student, classes=classes)
-    assert_same(distiller, path, NUMBERS)
-    to_onnx(distiller, path)  # without rows: it is the built-in one
-
-
-def test_net_that_predicts_in_its_own_way_is_not_the_built_in_one(path):
-    student = default_student(NUMBERS).set_params(
-        net__max_epochs=2,
-        net__predict_nonlinearity=lambda logits: (logits / 2).softmax(dim=1),
-    )
-    distiller = distill_noise(NUMBERS, student=student)
-    with pytest.raises(ValueError, match="a few rows X"):
-        to_onnx(distiller, path)
-    assert_same(distiller, path, NUMBERS)
-
-
-def test_ignored_column_may_hold_anything_where_there_is_no_bound(path):
-    X = TABLES["array with constants"]
-    student = default_student(X).set_params(
-        net__max_epochs=2, preprocessing__bound=None
-    )
-    rows = X.copy()
-    rows[::2, 1] = np.inf
-    assert_same(distill_noise(X, student=student), path, X, rows)
-
-
-def test_file_without_rows_to_check_is_the_same(path, mixed):
-    X, distiller = mixed
-    to_onnx(distiller, path)
-    before = path.read_bytes()
-    to_onnx(distiller, str(path), X=X)
-    assert path.read_bytes() == before
-
-
-# --- What the file says of itself -----------------------------------------------------
-
-
-def test_metadata_name_classes_columns_and_versions(path):
-    X = make_frame("text", "constant", "constant text", "gaps")
-    classes = ["bad", "fair", "good"]
-    to_onnx(distill_noise(X, classes=classes), path)
-    described = open_file(path).get_modelmeta().custom_metadata_map
-    assert json.loads(described["classes"]) == classes
-    assert json.loads(described["columns"]) == [
-        ["age", "number"],
-        ["text", "category"],
-        ["constant", "ignored number"],
-        ["constant text", "ignored text"],
-        ["gaps", "number"],
-    ]
-    assert described["format"] == "1"
-    assert described["sk_ekd"] == "0.1.0"
-
-
-@pytest.mark.parametrize("kind", ["columns", "array"])
-def test_recipe_in_the_metadata_feeds_the_file(path, mixed, kind):
-    X, distiller = mixed
-    if kind == "array":
-        X, distiller = NUMBERS, distill_noise(NUMBERS)
-    to_onnx(distiller, path)
-    recipe = open_file(path).get_modelmeta().custom_metadata_map["feed"]
-    assert len(recipe.splitlines()) == 3
-    names = {"onnxruntime": onnxruntime, "np": np, "path": path, "frame": X, "X": X}
-    exec(recipe, names)
-    assert_allclose(names["probabilities"], distiller.predict_proba(X), atol=2e-6)
-    assert_array_equal(names["label"], distiller.predict(X))
-
-
-@pytest.mark.parametrize("kind", ["mixed frame without names", "array of objects"])
-def test_recipe_for_a_table_without_names_takes_columns_as_they_come(path, kind):
-    X = TABLES[kind]
-    distiller = distill_noise(X)
-    to_onnx(distiller, path)
-    recipe = open_file(path).get_modelmeta().custom_metadata_map["feed"]
-    names = {"onnxruntime": onnxruntime, "np": np, "pd": pd, "path": path, "X": X}
-    exec(recipe, names)
-    assert_allclose(names["probabilities"], distiller.predict_proba(X), atol=2e-6)
-
-
-def test_operators_are_those_of_older_runtimes(path, mixed):
-    to_onnx(mixed[1], path)
-    model = onnx.load(path)
-    assert model.ir_version == 8
-    versions = {imported.domain: imported.version for imported in model.opset_import}
-    assert versions == {"": 17, "ai.onnx.ml": 3}
-
-
-# --- Errors ---------------------------------------------------------------------------
-
-
-def test_distiller_that_is_not_fitted_is_refused(path):
+def test_only_a_fitted_distiller_is_exported(table, tmp_path):
     with pytest.raises(NotFittedError):
-        to_onnx(EnsembleDistiller(None), path)
+        to_onnx(EnsembleDistiller(None), tmp_path / "a.onnx")
+    with pytest.raises(TypeError, match="must be a fitted EnsembleDistiller"):
+        to_onnx(table[1].student_, tmp_path / "a.onnx")
 
 
-def test_package_that_is_missing_is_named_with_the_extra(path, mixed, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"onnx: pip install sk_ekd\[export\]"):
-        to_onnx(mixed[1], path)
-
-
-@pytest.mark.parametrize("name", ["label", "probabilities", ""])
-def test_column_that_cannot_be_an_input_is_named(path, name):
-    X = pd.DataFrame(NUMBERS[:, :2], columns=["age", name])
-    with pytest.raises(ValueError, match=f"got \\['{name}'\\]: rename"):
-        to_onnx(distill_noise(X), path)
-
-
-def test_rows_that_are_not_those_of_the_student_are_refused(path, mixed):
-    with pytest.raises(ValueError, match="feature names should match"):
-        to_onnx(mixed[1], path, X=mixed[0].rename(columns={"text": "words"}))
-    assert not path.exists()
-
-
-def test_file_that_differs_from_the_student_is_not_written(path, mixed, monkeypatch):
-    X, distiller = mixed
-    path.write_bytes(b"before")
-    proba = 1 - distiller.predict_proba(X)
-    monkeypatch.setattr(distiller, "predict_proba", lambda X: proba)
-    with pytest.raises(ValueError, match="for 80 of 80 rows it does not"):
-        to_onnx(distiller, path, X=X)
-    assert path.read_bytes() == b"before"
-    assert [*path.parent.iterdir()] == [path]
+@pytest.mark.parametrize("missing", ["onnx", "onnxscript"])
+def test_missing_package_names_the_extra(missing, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, missing, None)
+    distiller = distill(make_net(), DIGITS, CODES)
+    with pytest.raises(ImportError, match=rf"{missing}: pip install 'sk_ekd.export.'"):
+        to_onnx(distiller, tmp_path / "a.onnx", X=DIGITS[:9])
