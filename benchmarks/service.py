@@ -97,7 +97,9 @@ class Compiled:
 
     def predict_proba(self, X):
         """Ask every graph."""
-        return sum(self._ask(session, X) for session in self.sessions) / len(self.graphs)
+        return sum(self._ask(session, X) for session in self.sessions) / len(
+            self.graphs
+        )
 
     @staticmethod
     def _ask(session, X):
@@ -215,10 +217,14 @@ def measure(name, data_dir):
     for key, (ask, size) in students.items():
         proba[key], calls[key], n_bytes[key] = ask(X_test), ask, size
 
-    found = pd.DataFrame({
-        "accuracy (%)": {k: 100 * (p.argmax(axis=1) == y_test).mean() for k, p in proba.items()},
-        "kB": {k: size / 1000 for k, size in n_bytes.items()},
-    })
+    found = pd.DataFrame(
+        {
+            "accuracy (%)": {
+                k: 100 * (p.argmax(axis=1) == y_test).mean() for k, p in proba.items()
+            },
+            "kB": {k: size / 1000 for k, size in n_bytes.items()},
+        }
+    )
     for n_rows in BATCHES:
         rows = X_test[:n_rows]
         inputs = {k: encode(rows) if k in compiled else rows for k in calls}

@@ -67,6 +67,32 @@ class DistillationLoss(nn.Module):
             distillation = scale * torch.dot(targets.mix_weight, kl)
         return {"label": label, "distillation": distillation}
 
+    def cross_entropies(self, targets):
+        """Return both terms as cross-entropies, from which a step can be computed.
+
+        A term of a row is ``constant - Σ weight · log softmax(logits / T)``. `forward`
+        computes the same; a loss that overrides it overrides this, too, or is trained
+        by autograd.
+
+        Parameters
+        ----------
+        targets : object
+            What the student is to learn of b rows, see above.
+
+        Returns
+        -------
+        terms : dict of str to tuple
+            By the names of `forward`, the temperature, the weight (b, c) of each class,
+            and the constant (b,).
+        """
+        label = torch.zeros_like(targets.mix)
+        known = targets.labeled.nonzero()[:, 0]
+        label[known, targets.y[known]] = (1 - self.alpha) * targets.label_weight[known]
+        scale = self.alpha * self.temperature**2 * targets.mix_weight
+        zero = torch.zeros_like(scale)
+        mix = scale[:, None] * targets.mix, scale * targets.negentropy
+        return {"label": (1.0, label, zero), "distillation": (self.temperature, *mix)}
+
     def class_shares(self, targets):
         """Return the weight of each class in the loss of each row, at ``T = 1``.
 

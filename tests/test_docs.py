@@ -30,7 +30,8 @@ def python_blocks(page):
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if python_blocks(p)], ids=lambda page: page.stem
 )
-def test_every_python_block_of_a_page_runs(page, capsys):
+def test_every_python_block_of_a_page_runs(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a page writes its files
     namespace = {}
     for block in python_blocks(page):
         exec(block, namespace)

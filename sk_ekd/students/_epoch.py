@@ -11,6 +11,7 @@ from skorch.dataset import Dataset
 from skorch.utils import to_numpy
 from torch.utils.data import DataLoader, IterableDataset
 
+from . import _by_hand
 from ._criterion import Criterion
 
 READING = ("dataset__", "iterator_valid__collate", "iterator_valid__sampler")
@@ -167,35 +168,44 @@ def run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
         return
     net.module_.train(training)
     net.criterion_.train(training)
-    ask_loss = _choose_loss(net, iterator, training)
-    losses, sizes = [], []
-    for X, rows in iterator:
-        with torch.set_grad_enabled(training):
-            loss = ask_loss(X, rows)
-        if training:
-            net.optimizer_.zero_grad()
-            loss.backward()
-            net.optimizer_.step()
-        losses.append(loss.detach())
-        sizes.append(len(rows))
-    read = torch.stack(losses).tolist() if losses else []
-    for loss, size in zip(read, sizes, strict=True):
+    is_ours = _asks_directly(net, iterator)
+    if training and is_ours and _by_hand.can_train(net, iterator):
+        losses, sizes = _by_hand.train_epoch(net, iterator)
+    else:
+        losses, sizes = _run_batches(net, iterator, training, is_ours)
+    for loss, size in zip(losses, sizes, strict=True):
         net.history.new_batch()
         net.history.record_batch(f"{prefix}_loss", loss)
         net.history.record_batch(f"{prefix}_batch_size", size)
     net.history.record(f"{prefix}_batch_count", len(losses))
 
 
-def _choose_loss(net, iterator, training):
-    """Return the loss of a batch, without a detour where skorch's would be one."""
-    if (
+def _run_batches(net, iterator, training, is_ours):
+    """Ask the net about each batch, and train it if so -> losses, sizes."""
+    losses, sizes = [], []
+    for X, rows in iterator:
+        with torch.set_grad_enabled(training):
+            if is_ours:  # without skorch's detours
+                loss = net.criterion_(net.module_(X), rows)
+            else:
+                loss = net.get_loss(net.infer(X), rows, X=X, training=training)
+        if training:
+            net.optimizer_.zero_grad()
+            loss.backward()
+            net.optimizer_.step()
+        losses.append(loss.detach())
+        sizes.append(len(rows))
+    return torch.stack(losses).tolist() if losses else [], sizes
+
+
+def _asks_directly(net, iterator):
+    """Return whether nothing of the user's lies between rows, module and criterion."""
+    return (
         isinstance(iterator, MemoryBatches)  # tensors, and on the device
         and isinstance(net.criterion_, Criterion)
         and type(net).infer is NeuralNet.infer
         and has_own(net, "get_loss")
-    ):
-        return lambda X, rows: net.criterion_(net.module_(X), rows)
-    return lambda X, rows: net.get_loss(net.infer(X), rows, X=X, training=training)
+    )
 
 
 def has_own(net, method):
