@@ -117,7 +117,9 @@ def plot_costs(mean, path, *, title):
     import matplotlib.pyplot as plt
 
     looks = {
-        "calibrated": ("C1", "*"), "labels_only": ("C2", "o"), "ensemble": ("C0", "D"),
+        "default": ("C1", "*"), "labels_only": ("C2", "o"), "ensemble": ("C0", "D"),
+        "pool": ("C0", "d"), "best_teacher": ("0.5", "s"), "lightgbm": ("C3", "^"),
+        "logistic": ("C4", "v"), "calibrated": ("C1", "P"),
     }  # fmt: skip
     teachers = [name for name in mean.index if name.startswith("teacher_")]
     looks |= {

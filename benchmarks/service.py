@@ -17,7 +17,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
