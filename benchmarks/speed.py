@@ -32,13 +32,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.nn import functional as F
 
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.model_selection import SemiSupervisedSplit
-from sk_ekd.students import MLP
+from sk_ekd.students import MLP, default_student
 
 COLUMNS, CLASSES, HIDDEN = 50, 10, (128, 128)
 
@@ -247,6 +248,70 @@ def fit_against_a_loop(quick):
             wanted=1.05,
             pairs=pairs,
         )
+
+
+def default_against_a_good_loop(quick):
+    """Goal 15: the default student, by a good loop and by scikit-learn's MLP."""
+    for n_samples, wanted in ((1_000, 0.35), (10_000, 0.7), (100_000, 1.0)):
+        if quick and n_samples > 1_000:
+            return
+        X, y, proba = make_rows(n_samples)
+        student = default_student(X)
+        net = student["net"].set_params(device="cpu")
+        epochs = min(net.max_epochs, 4 if quick else 10)
+        net.set_params(max_epochs=epochs)
+        model = EnsembleDistiller(None, net, weighting="uniform", random_state=0)
+        target = torch.from_numpy(proba.mean(axis=1))
+        classifier = MLPClassifier(
+            HIDDEN, batch_size=net.batch_size, max_iter=epochs, tol=0,
+            n_iter_no_change=epochs,
+        )  # fmt: skip
+        rivals = {
+            "a good PyTorch loop": (
+                wanted, partial(train_well, X, y, target, net.batch_size, epochs)
+            ),
+            "MLPClassifier": (1.0, partial(fit_quietly, classifier, X, abs(y))),
+        }  # fmt: skip
+        for name, (limit, run) in rivals.items():
+            yield compare(
+                15,
+                f"fit, default student, {n_samples:,} rows, batch {net.batch_size}",
+                lambda model=model, rows=(X, y, proba): model.fit(
+                    *rows[:2], teacher_proba=rows[2]
+                ),
+                name,
+                run,
+                wanted=limit,
+                pairs=2 if quick else 5,
+            )
+
+
+def train_well(X, y, target, batch_size, epochs):
+    """Train the default's net by a loop that wastes little: rows in order, fused."""
+    torch.manual_seed(0)
+    module = MLP(X.shape[1], CLASSES)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, fused=True)
+    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+    for _ in range(epochs):
+        order, total = torch.randperm(len(X)), torch.zeros(())
+        parts = (part[order].split(batch_size) for part in (inputs, labels, target))
+        for rows, label, mix in zip(*parts, strict=True):
+            log_student = F.log_softmax(module(rows), dim=1)
+            each = F.nll_loss(log_student, label, ignore_index=-1, reduction="none")
+            kl = F.kl_div(log_student, mix, reduction="none").sum(dim=1)
+            loss = 0.5 * each.mean() + 0.5 * kl.mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+        total.item()
+
+
+def fit_quietly(model, X, y):
+    """Fit a model that is to stop before it has converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
 
 
 def fit_against_the_loader(quick):
@@ -649,6 +714,7 @@ GOALS = {
     12: sparse_rows,
     13: labeling_in_parallel,
     14: on_a_device,
+    15: default_against_a_good_loop,
 }
 
 
