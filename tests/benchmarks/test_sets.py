@@ -53,10 +53,9 @@ def test_an_unofficial_split_is_drawn_anew(folder):
 
 
 def test_draws_are_stratified_and_limited(monkeypatch):
-    monkeypatch.setattr(sets, "MAX_ROWS", 100)
     monkeypatch.setattr(sets, "MAX_TEST_ROWS", 50)
     y = np.repeat(["a", "b", "c"], [800, 790, 10])
-    X, y, _, y_test = sets._limit(np.arange(1600), y, np.arange(1600), y)
+    X, y, _, y_test = sets._limit(np.arange(1600), y, np.arange(1600), y, 100)
     assert np.bincount(y).tolist() == [50, 50]
     assert np.bincount(y_test).tolist() == [25, 25]
     assert (np.diff(X) > 0).all()
