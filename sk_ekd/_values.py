@@ -165,6 +165,8 @@ def as_text(value):
     >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", "-0.0", 0.5, "a")]
     ['1', '1', '1', '1', '1', '0', '0.5', 'a']
     """
+    if isinstance(value, int):  # of any size, and bool
+        return str(int(value))
     text = str(value)
     if isinstance(value, NUMBERS) and math.isfinite(value) and value == int(value):
         return str(int(value))

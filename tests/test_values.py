@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sk_ekd._values import is_missing
+from sk_ekd._values import Category, Places, as_text, is_missing
 
 VALUES = [
     None, np.nan, np.float32("nan"), Decimal("NaN"), pd.NA, pd.NaT,
@@ -24,3 +24,11 @@ def test_masked_value_is_missing_and_a_list_is_not():
     assert is_missing(np.ma.masked)
     assert not is_missing([1, 2])
     assert not is_missing(np.array([1, np.nan]))
+
+
+def test_integer_beyond_float64_is_a_category_like_any_other():
+    huge = 10**400
+    assert as_text(huge) == str(huge)
+    places = Places(Category(0, [str(huge), "a"], has_rest=False))
+    assert places.of(huge) == 0
+    assert places.of(huge + 1) == -1
