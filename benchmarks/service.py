@@ -12,6 +12,7 @@ adult.
 """
 
 import argparse
+import pickle
 import tempfile
 import time
 from functools import partial
@@ -240,8 +241,6 @@ def measure(name, data_dir):
 
 def len_of(model):
     """Return the bytes of a pickle."""
-    import pickle
-
     return len(pickle.dumps(model))
 
 

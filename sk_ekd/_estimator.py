@@ -230,6 +230,16 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
 
 
+def check_distiller(distiller):
+    """Raise an error unless this is a fitted distiller."""
+    if not hasattr(distiller, "unlabeled_label"):
+        raise TypeError(
+            f"`distiller` must be a fitted EnsembleDistiller, got {distiller!r}. (Of a "
+            "search, pass its `best_estimator_`; of a Pipeline, its last step.)"
+        )
+    check_is_fitted(distiller, "student_")
+
+
 def _is_of_same_search(frame):
     """Return whether the last frame asked about had this y, called at this line.
 

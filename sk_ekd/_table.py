@@ -77,9 +77,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Encode rows -> (n, d), float32; sparse rows stay so if `fit` saw such."""
         check_is_fitted(self)
-        few = COLUMN_TAKES * len(
-            self.categories_
-        )  # of numbers, pandas takes all at once
+        # where there are categories: pandas takes out all numbers at once
+        few = COLUMN_TAKES * len(self.categories_)
         if isinstance(X, pd.DataFrame) and X.size <= few:
             self._check_columns(X, X)
             with suppress(TypeError, ValueError):  # the other way says what is wrong

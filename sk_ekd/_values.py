@@ -11,8 +11,6 @@ import numpy as np
 NUMBERS = (Real, Decimal, np.bool_)
 MISSING_AS_TEXT = {"", "nan", "NaN", "None", "<NA>", "NA", "N/A", "null", "NaT"}
 BOOLS = {"true": 1.0, "false": 0.0}
-
-
 MOST_TEXTS = 2**16  # remembered of a column
 
 

@@ -189,12 +189,10 @@ class Student:
             numbers = columns[:, folded.numbers].astype(np.float64)
             columns = [*columns.T] if folded.categories else []
         else:
-            columns = [*columns]
-            n_rows = len(columns[0])
-            numbers = np.empty((n_rows, len(folded.numbers)))
+            numbers = np.empty((len(columns[0]), len(folded.numbers)))
             for j, (position, name, unread) in enumerate(self._numbers):
-                column = columns[position]
-                numbers[:, j] = _to_numbers(column, name) if unread is None else unread
+                if unread is None:
+                    numbers[:, j] = _to_numbers(columns[position], name)
         numbers[:, ~folded.is_read] = folded.median[~folded.is_read]
         places = np.empty((len(numbers), len(folded.categories)), dtype=np.intp)
         for j, (position, look_up) in enumerate(self._categories):

@@ -21,7 +21,9 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 from sk_ekd import EnsembleDistiller, serving
+from sk_ekd._folded import to_arrays
 from sk_ekd.export import save
+from sk_ekd.export._fold import fold
 from sk_ekd.students import default_student
 from tests.strategies import NAMES, ROWS
 from tests.tables import pyarrow
@@ -150,9 +152,6 @@ def test_polars_and_arrow_tables(world):
 
 def arrays_of(distiller):
     file = io.BytesIO()
-    from sk_ekd._folded import to_arrays
-    from sk_ekd.export._fold import fold
-
     np.savez(file, **to_arrays(fold(distiller), "0"))
     file.seek(0)
     return serving._read_arrays(file)

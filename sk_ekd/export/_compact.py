@@ -4,7 +4,7 @@ import copy
 
 from sklearn.utils import Bunch
 
-from ._write import check_fitted
+from .._estimator import check_distiller
 
 
 def compact(distiller):
@@ -38,7 +38,7 @@ def compact(distiller):
     >>> len(pickle.dumps(compact(distiller))) < len(pickle.dumps(distiller))
     True
     """
-    check_fitted(distiller)
+    check_distiller(distiller)
     light = copy.copy(distiller)
     light.teachers = None
     light.teachers_, light.named_teachers_ = [], Bunch()

@@ -1,14 +1,16 @@
 """Put a student's preprocessing, its model and its labels into one ONNX file."""
 
 import json
+from importlib.metadata import version
 
 from .._data import count_rows
+from .._estimator import check_distiller
 from ._built_in import describe_columns, make_graph
 from ._check import check_rows
 from ._fold import fold, is_built_in
 from ._own import make_own_graph
 from ._packages import need
-from ._write import check_fitted, write_whole
+from ._write import write_whole
 
 RECIPE = """\
 session = onnxruntime.InferenceSession(path)
@@ -76,7 +78,7 @@ def to_onnx(distiller, path, *, X=None):
     >>> session.run(["label"], {"X": X[:2]})[0].tolist()
     [0, 0]
     """
-    check_fitted(distiller)
+    check_distiller(distiller)
     onnx = need("onnx")
     if X is not None:
         need("onnxruntime")
@@ -111,14 +113,11 @@ def _describe(model, classes, columns):
     """Write into the model's metadata what it reads and says, and how to ask it."""
     from onnx import helper
 
-    import sk_ekd
-
-    version = sk_ekd.__version__
-    model.producer_name, model.producer_version = "sk_ekd", version
+    model.producer_name, model.producer_version = "sk_ekd", version("sk_ekd")
     is_array = columns[0][0] is None
     described = {
         "format": "sk_ekd student 1",
-        "sk_ekd": version,
+        "sk_ekd": model.producer_version,
         "classes": json.dumps(classes.tolist()),
         "columns": json.dumps(None if is_array else dict(columns)),
         "recipe": RECIPE_ARRAY if is_array else RECIPE,

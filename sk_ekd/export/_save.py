@@ -4,9 +4,10 @@ from importlib.metadata import version
 
 import numpy as np
 
+from .._estimator import check_distiller
 from .._folded import to_arrays
 from ._fold import fold, is_built_in
-from ._write import check_fitted, write_whole
+from ._write import write_whole
 
 
 def save(distiller, path):
@@ -44,7 +45,7 @@ def save(distiller, path):
     ...     Path(folder, "student.npz").stat().st_size < 100_000
     True
     """
-    check_fitted(distiller)
+    check_distiller(distiller)
     if not is_built_in(distiller.student_):
         raise TypeError(
             "`save` writes the built-in student, student=None, got "

@@ -6,7 +6,8 @@ from scipy.special import rel_entr
 from scipy.stats import binomtest
 
 from .._data import count_rows
-from ._read import check_distiller, read_teacher_proba, teachers_proba
+from .._estimator import check_distiller
+from ._read import read_teacher_proba, teachers_proba
 
 MAX_GROUPS = 10  # of a column
 LEAST = np.finfo(np.float32).tiny  # of a probability, so that no divergence is infinite

@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from .. import ask_teachers
 from .._classes import (
@@ -16,17 +15,8 @@ from .._classes import (
     read_labels,
 )
 from .._data import count_rows
+from .._estimator import check_distiller
 from ..pooling import MeanPool
-
-
-def check_distiller(distiller):
-    """Raise an error unless this is a fitted distiller."""
-    if not hasattr(distiller, "unlabeled_label"):
-        raise TypeError(
-            f"`distiller` must be a fitted EnsembleDistiller, got {distiller!r}. (Of a "
-            "search, pass its `best_estimator_`; of a Pipeline, its last step.)"
-        )
-    check_is_fitted(distiller, "student_")
 
 
 def teacher_names(distiller):

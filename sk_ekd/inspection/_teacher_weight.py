@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from .._estimator import check_distiller
 from ._axes import BLUE, VERMILION, fit_text, in_percent, prepare_axes, shorten
-from ._read import check_distiller
 
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._estimator import check_distiller
 from ._axes import (
     BLACK,
     BLUE,
@@ -13,7 +14,6 @@ from ._axes import (
     set_log_ticks,
     split_off_below,
 )
-from ._read import check_distiller
 
 LOSSES = {  # on the training rows: name in the legend, look
     "train_loss": ("loss", {"color": BLACK, "lw": 2}),

@@ -41,9 +41,8 @@ def can_train(net, batches):
 
 def _is_of_cross_entropies(loss):
     """Return whether a loss says of itself, and not its base class, what it is."""
-    return {"forward", "cross_entropies"} <= vars(type(loss)).keys() and not any(
-        True for _ in loss.parameters()
-    )
+    own = {"forward", "cross_entropies"} <= vars(type(loss)).keys()
+    return own and not [*loss.parameters()]
 
 
 def _is_plain_mlp(module):
@@ -87,9 +86,7 @@ def train_epoch(net, batches):
     rows, criterion = batches.dataset, net.criterion_
     flat = _Flat(net)
     with torch.inference_mode():
-        order = torch.arange(len(rows))
-        if batches.shuffle:
-            order = torch.randperm(len(rows))
+        order = (torch.randperm if batches.shuffle else torch.arange)(len(rows))
         size = batches.batch_size
         if batches.drop_last:
             order = order[: len(order) // size * size]

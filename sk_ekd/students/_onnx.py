@@ -50,8 +50,8 @@ def export_net(net, X, *, opset):
     """
     if not reads_plainly(net):
         raise ValueError(
-            "it reads its rows by a Dataset, a loader or a method of its own, which "
-            "cannot be exported"
+            "The net reads its rows by a Dataset, a loader or a method of its own, "
+            "which cannot be exported."
         )
     Z = as_matrix(X[:2])
     Z = Z.toarray() if issparse(Z) else Z

@@ -13,6 +13,8 @@ from torch import nn
 from sk_ekd import EnsembleDistiller
 from sk_ekd.losses import DistillationLoss
 from sk_ekd.students import MLP, _by_hand
+from sk_ekd.students._output import Logits, Output
+from sk_ekd.students._packed import TargetBatch
 
 N, D, C = 103, 6, 4
 RNG = np.random.default_rng(0)
@@ -212,9 +214,6 @@ def test_sparse_rows_and_losses_of_the_users_go_by_autograd(epochs):
 
 
 def test_cross_entropies_are_the_terms_of_the_loss():
-    from sk_ekd.students._output import Logits, Output
-    from sk_ekd.students._packed import TargetBatch
-
     torch.manual_seed(0)
     logits, mix = torch.randn(9, C), torch.rand(9, C).softmax(dim=1)
     y = torch.tensor([-1, 0, 1, 2, 3, -1, 0, 1, 2])
