@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from skorch import NeuralNetBinaryClassifier
 
 from sk_ekd import EnsembleDistiller, serving
 from sk_ekd._folded import to_arrays
 from sk_ekd.export import save
 from sk_ekd.export._fold import fold
-from sk_ekd.students import default_student
+from sk_ekd.students import MLP, default_student
 from tests.strategies import NAMES, ROWS
 from tests.tables import pyarrow
 from tests.worlds import make_net
@@ -440,3 +441,13 @@ def test_only_a_fitted_distiller_of_the_built_in_student_is_saved(world, tmp_pat
     with pytest.raises(TypeError, match="must be a fitted EnsembleDistiller"):
         save(world.distiller.student_, tmp_path / "a")
     assert not [*tmp_path.iterdir()]
+
+
+def test_student_of_one_logit_is_saved(tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    student = default_student(X)
+    student.steps[-1] = ("net", make_net(MLP, NeuralNetBinaryClassifier))
+    proba = np.random.default_rng(0).dirichlet([1, 1], (40, 1))
+    distiller = EnsembleDistiller(None, student, random_state=0)
+    distiller.fit(X, np.arange(40) % 2, teacher_proba=proba)
+    assert_same(reload(distiller, tmp_path), distiller, X)

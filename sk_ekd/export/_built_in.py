@@ -24,7 +24,7 @@ def describe_columns(folded, texts):
 def make_graph(folded, columns):
     """Return the graph of a folded student, whose inputs are the columns."""
     graph = Graph()
-    first, *others = _dense_layers(folded)
+    first, *others = folded.layers
     hidden = add_table(graph, folded, columns, first)
     for weight, bias in others:
         hidden = graph.add("Relu", hidden)
@@ -37,15 +37,6 @@ def add_table(graph, folded, columns, layer):
     """Add the columns as inputs, and what a dense layer makes of them -> (n, h)."""
     _add_inputs(graph, columns)
     return _add_first_layer(graph, folded, layer, [name for name, _ in columns])
-
-
-def _dense_layers(folded):
-    """Return weights and biases, the last ones of a logit for each class."""
-    *others, (weight, bias) = folded.layers
-    if len(bias) == len(folded.classes):
-        return folded.layers
-    halves = np.array([[-0.5, 0.5]], dtype=np.float32)  # of the logit of one of two
-    return [*others, (weight @ halves, bias @ halves)]
 
 
 # --- What it reads --------------------------------------------------------------------

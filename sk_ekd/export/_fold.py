@@ -27,7 +27,7 @@ def is_built_in(student):
 def fold(distiller):
     """Return what the distiller's built-in student computes, with its class labels."""
     net = distiller.student_["net"]
-    layers = [*_layers(net.module_)]
+    layers = [*_layers(net.module_, len(distiller.classes_))]
     return fold_table(distiller.student_["preprocessing"], distiller.classes_, layers)
 
 
@@ -52,8 +52,14 @@ def fold_table(table, classes, layers):
     )
 
 
-def _layers(module):
-    """Yield weights (d_in, d_out) and biases (d_out,) of the dense layers."""
+def _layers(module, n_classes):
+    """Yield weights (d_in, d_out) and biases (d_out,), the last ones of all classes."""
     parameters = [p.detach().cpu().numpy() for p in module.parameters()]
-    for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
+    *others, last = zip(parameters[::2], parameters[1::2], strict=True)
+    for weight, bias in others:
         yield np.ascontiguousarray(weight.T), bias.copy()
+    weight, bias = last[0].T, last[1]
+    if len(bias) < n_classes:  # the logit of one of two
+        halves = np.array([[-0.5, 0.5]], dtype=np.float32)
+        weight, bias = weight @ halves, bias @ halves
+    yield np.ascontiguousarray(weight), bias.copy()
