@@ -128,7 +128,10 @@ def test_alpha_zero_on_labeled_rows_is_plain_fitting(name):
     X, y, target = make_data()
     student, _ = fit(MODELS[name], X, y, target, alpha=0.0, seed=7)
     plain = _weighted.seed_params(clone(MODELS[name]), 7).fit(X, y)
-    assert_array_equal(student.predict_proba(X), plain.predict_proba(X))
+    expected = plain.predict_proba(
+        X
+    )  # scikit-learn 1.6 rounds weighted means otherwise
+    assert_allclose(student.predict_proba(X), expected, rtol=1e-6)
 
 
 def test_row_is_there_once_for_each_class_of_its_target():
