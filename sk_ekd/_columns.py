@@ -1,6 +1,7 @@
 """Read a column of any type as numbers or as text, and decide which of them it is."""
 
 from datetime import date, time, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ from ._data import fill_masked
 from ._values import NUMBERS, as_text, is_number_text, means_missing, to_number
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
+FLOATABLE = {int, float, bool, np.bool_, *(np.dtype(c).type for c in "bBhHiIlLqQefd")}
+ALONE = FLOATABLE | {str, Decimal, type(None), type(pd.NA)}  # values, read one by one
+ALONE_IN = pd.StringDtype, pd.BooleanDtype, pd.Int64Dtype, pd.Float64Dtype
 
 
 # --- Tables ---------------------------------------------------------------------------
@@ -69,14 +73,14 @@ def _as_array(X):
 
 def _as_simple(frame):
     """Return a DataFrame of one type of numbers as an array, a sparse one as CSR."""
-    dtypes = frame.dtypes
-    if all(isinstance(dtype, pd.SparseDtype) for dtype in dtypes) and len(dtypes):
+    dtypes = frame.dtypes.tolist()
+    if all(isinstance(dtype, pd.SparseDtype) for dtype in dtypes) and dtypes:
         if all(dtype.fill_value == 0 for dtype in dtypes):
             return frame.sparse.to_coo().tocsr()
         return frame.sparse.to_dense().to_numpy(dtype=np.float64)
     # of one only: next to floats, integers beyond 2**53 would lose digits
-    dtype = dtypes.iloc[0] if dtypes.nunique() == 1 else None
-    return frame.to_numpy() if is_plain(dtype) else frame
+    is_one = dtypes and is_plain(dtypes[0]) and all(d == dtypes[0] for d in dtypes)
+    return frame.to_numpy() if is_one else frame
 
 
 def is_plain(dtype):
@@ -179,3 +183,36 @@ def _as_values(column):
     if is_plain(dtype) and dtype.kind == "f":
         return column.to_numpy(dtype, na_value=np.nan)
     return np.asarray(column, dtype=object)
+
+
+# --- Few rows -------------------------------------------------------------------------
+
+
+def take_values(frame, position, dtype):
+    """Return a column of a few rows one by one, None where that needs a Series.
+
+    A Series for each column takes longer than all else about them. It is needed where
+    a type hands out values that are not written as its own, or that are rare.
+    """
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    is_numpys = isinstance(dtype, np.dtype) and dtype.kind in "biufO"
+    if not is_numpys and not isinstance(dtype, ALONE_IN):
+        return None
+    at = frame.iat
+    values = [at[row, position] for row in range(len(frame))]
+    return values if ALONE.issuperset(map(type, values)) else None
+
+
+def take_numbers(frame, position, dtype):
+    """Return the numbers of a column of a few rows, None where that needs a Series."""
+    if isinstance(dtype, pd.CategoricalDtype):  # a number by all of its categories
+        return None
+    values = take_values(frame, position, dtype)
+    try:
+        return values and [
+            float(value) if type(value) in FLOATABLE else to_number(value, position)
+            for value in values
+        ]
+    except (ValueError, OverflowError):  # whoever reads the Series says why
+        return None

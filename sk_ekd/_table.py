@@ -17,6 +17,8 @@ from ._columns import (
     is_plain,
     read_numbers,
     read_text,
+    take_numbers,
+    take_values,
 )
 from ._compat import Interval, fit_context, warn
 from ._scale import bend, check_finite, check_stored, summarize, summarize_sparse
@@ -26,6 +28,7 @@ MAX_CATEGORIES = 64  # of a column; the rarest share one
 DISTINCT, FEW = 0.9, 20  # share of the values that makes a text no category; of rows
 BLOCK_VALUES = 2**16  # scaled at once, in float64: what a cache holds
 FIT_VALUES = 2**20  # looked at at once in a fit
+FEW_ROWS, FEW_VALUES = 8, 128  # read one by one; beyond, a column or a type at once
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -82,9 +85,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         encoded = np.zeros((table.shape[0], width), dtype=np.float32)
         table = table.toarray() if issparse(table) else table
         self._scale(self._take_numbers(table), encoded)
+        dtypes = table.dtypes.tolist() if isinstance(table, pd.DataFrame) else None
         for category in self.categories_:
             part = encoded[:, start : start + category.width]
-            _mark(_column(table, category.position), category, part)
+            _mark(table, category, dtypes and dtypes[category.position], part)
             start += category.width
         return encoded
 
@@ -166,11 +170,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         numbers[:] = getattr(self, "median_", np.nan)  # of what is not read
         read = np.flatnonzero(self.is_read_)
         dtypes = table.dtypes.to_numpy()[self.numbers_[read]]
-        plain = np.array([is_plain(dtype) for dtype in dtypes], dtype=bool)
-        for part in _blocks(read[plain], dtypes[plain], len(table)):
+        at_once = np.array([is_plain(dtype) for dtype in dtypes], dtype=bool)
+        at_once &= len(table) > FEW_ROWS or numbers.size > FEW_VALUES
+        for part in _blocks(read[at_once], dtypes[at_once], len(table)):
             numbers[:, part] = table.iloc[:, self.numbers_[part]].to_numpy()
-        for j in read[~plain]:
-            numbers[:, j] = read_numbers(_column(table, self.numbers_[j]))
+        for j, dtype in zip(read[~at_once], dtypes[~at_once], strict=True):
+            numbers[:, j] = _read_numbers(table, self.numbers_[j], dtype)
         return numbers
 
     def _fit_numbers(self, table):
@@ -239,9 +244,23 @@ def _blocks(columns, dtypes, n_rows):
         yield from (alike[i : i + size] for i in range(0, len(alike), size))
 
 
-def _mark(column, category, encoded):
+def _read_numbers(table, position, dtype):
+    """Read a column as numbers -> (n,), one by one where they are few."""
+    few = len(table) <= FEW_ROWS and take_numbers(table, position, dtype)
+    return few or read_numbers(_column(table, position))
+
+
+def _mark(table, category, dtype, encoded):
     """Write a one into the column of each row's category."""
-    codes, texts = read_text(column)
+    position = category.position
+    few = len(table) <= FEW_ROWS and take_values(table, position, dtype)
+    if few:
+        for row, value in zip(encoded, few, strict=True):
+            place = category.place_of(value)
+            if place >= 0:
+                row[place] = 1
+        return
+    codes, texts = read_text(_column(table, position))
     places, missing = category.places_of(texts)
     place = np.array([*places, missing])[codes]
     rows = np.flatnonzero(place >= 0)

@@ -2,8 +2,10 @@
 
 import math
 import re
+from collections import Counter
 from decimal import Decimal
-from numbers import Real
+from functools import lru_cache
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -27,16 +29,49 @@ class Category(NamedTuple):
 
     def places_of(self, texts):
         """Return the column of each text, and that of a missing value; -1 is none."""
-        places = {text: place for place, text in enumerate(self.texts)}
-        rest = len(self.texts) if self.has_rest else -1
-        # a missing value and its text are one, unless `fit` saw both: files mix them up
-        known = [text for text in self.texts if text is not None]
-        written = [places[text] for text in known if means_missing(text)]
-        missing = places.get(None, written[0] if len(written) == 1 else rest)
-        unknown = [text for text in texts if text not in places]
-        places |= {text: missing for text in unknown if means_missing(text)}
-        places |= _find_numbers(set(unknown) - set(places), known, places)
-        return [places.get(text, rest) for text in texts], missing
+        places = _places(tuple(self.texts), self.has_rest)
+        return [places.of_text(text) for text in texts], places.missing
+
+    def place_of(self, value):
+        """Return the column of a single value; -1 is none."""
+        places = _places(tuple(self.texts), self.has_rest)
+        if type(value) is str and value in places.known:  # as `as_text` has written it
+            return places.known[value]
+        return places.missing if is_missing(value) else places.of_text(as_text(value))
+
+
+class _Places(NamedTuple):
+    """Where a category that is one-hot encoded finds its column."""
+
+    known: dict  # by text
+    numbers: dict  # by the number that one text alone is
+    missing: int
+    rest: int
+
+    def of_text(self, text):
+        """Return the column of a text; of another way to write it, where one is."""
+        place = self.known.get(text)
+        if place is not None:
+            return place
+        if means_missing(text):
+            return self.missing
+        return self.numbers.get(number_of(text), self.rest)
+
+
+@lru_cache(maxsize=1024)  # what takes longest about a single row
+def _places(texts, has_rest):
+    """Return the columns of a category, whose texts may include None."""
+    known = {text: place for place, text in enumerate(texts) if text is not None}
+    rest = len(texts) if has_rest else -1
+    # a missing value and its text are one, unless `fit` saw both: files mix them up
+    written = [place for text, place in known.items() if means_missing(text)]
+    missing = written[0] if len(written) == 1 else rest
+    missing = texts.index(None) if None in texts else missing
+    numbers = {text: number_of(text) for text in known}
+    counts = Counter(numbers.values())
+    found = {n: known[text] for text, n in numbers.items() if counts[n] == 1}
+    found.pop(None, None)  # of a text that is no number
+    return _Places(known, found, missing, rest)
 
 
 def is_missing(value):
@@ -105,6 +140,8 @@ def as_text(value):
     >>> [as_text(value) for value in (1, 1.0, "1.0", True, "true", "-0.0", 0.5, "a")]
     ['1', '1', '1', '1', '1', '0', '0.5', 'a']
     """
+    if isinstance(value, Integral):  # maybe too large for a float
+        return str(int(value))
     text = str(value)
     if isinstance(value, NUMBERS) and math.isfinite(value) and value == int(value):
         return str(int(value))
@@ -135,16 +172,3 @@ def number_of(text):
     if "_" in text or not math.isfinite(number):
         return None
     return number if number.is_integer() else float(np.float32(number))
-
-
-def _find_numbers(unknown, known, places):
-    """Return places of unknown texts that write the number of one known otherwise."""
-    if not unknown:
-        return {}
-    numbers = [number_of(text) for text in known]
-    found = {
-        number: places[text]
-        for number, text in zip(numbers, known, strict=True)
-        if number is not None and numbers.count(number) == 1
-    }
-    return {text: found[n] for text in unknown if (n := number_of(text)) in found}

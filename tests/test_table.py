@@ -7,10 +7,13 @@ import pickle
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
@@ -21,6 +24,7 @@ from sk_ekd import EnsembleDistiller, _table
 from sk_ekd.students import default_student
 from tests.errors import check_errors
 from tests.students.test_default import TEXT, N, Oracle, distill
+from tests.tables import DRIFTS, tables
 from tests.worlds import make_net
 
 VALUES = np.random.RandomState(0).randn(N, 2)
@@ -769,6 +773,81 @@ def test_plain_numbers_of_a_wide_table_are_read_at_once(monkeypatch):
     assert_array_equal(encoded, as_objects)
     monkeypatch.setattr(_table, "FIT_VALUES", 7 * N)
     assert_array_equal(encoder.transform(X), encoded)
+
+
+# --- Few rows -------------------------------------------------------------------------
+
+
+def assert_read_alike(encoder, table):
+    """Read single rows, and a few, one by one and as pandas reads columns."""
+    whole = read(encoder, table)
+    parts = [table[i : i + 1] for i in range(3)] + [table[:3]]
+    one_by_one = [read(encoder, few) for few in parts]
+    with mock.patch.object(_table, "FEW_ROWS", 0):
+        at_once = [read(encoder, few) for few in parts]
+    assert one_by_one == at_once
+    if not isinstance(whole, str):
+        assert one_by_one == [*([row] for row in whole[:3]), whole[:3]]
+
+
+def read(encoder, rows):
+    """Return what comes of rows, an error included."""
+    try:
+        return encoder.transform(rows).tolist()
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names")
+@given(tables(), tables(), st.sampled_from(list(DRIFTS)), st.sampled_from(list(DRIFTS)))
+def test_few_rows_are_read_as_many(table, other, before, after):
+    encoder = fit_encoder(DRIFTS[before](table))
+    assert_read_alike(encoder, DRIFTS[after](table))
+    # whatever stands in the same columns, be it no number
+    other = other.reindex(columns=table.columns)
+    assert_read_alike(encoder, DRIFTS[after](other))
+
+
+ODD = {
+    "rare": lambda: pd.Categorical([f"word {i % 80}" for i in range(N)]),
+    "as new number": lambda: _objects(["1.50", "+1", "1e0"] * (N // 3) + ["007"]),
+    "date": lambda: DATES["date or None"],
+    "datetime64": lambda: DATES["datetime64"],
+    "category of dates": lambda: pd.Categorical(DATES["datetime64"]),
+    "category of a word": lambda: pd.Categorical(["1"] * 9 + ["far"] * (N - 9)),
+    "category of float32": lambda: pd.Series(np.float32([0.1] * N)).astype("category"),
+    "list": lambda: _objects([[1, 2]] * N),
+    "bytes": lambda: _objects([b"1.5"] * N),
+    "complex": lambda: np.full(N, 1j),
+    "float16": lambda: np.full(N, 0.1, np.float16),
+    "float32": lambda: np.full(N, 0.1, np.float32),
+    "longdouble": lambda: np.full(N, 0.1, np.longdouble),
+    "Float32": lambda: pd.array([0.1, pd.NA] * (N // 2), dtype="Float32"),
+    "sparse": lambda: pd.arrays.SparseArray(np.full(N, 0.1, np.float32)),
+    "large": lambda: _objects([10**400] * N),
+    "infinite": lambda: np.full(N, np.inf),
+    "text of a NaN": lambda: np.array(["NaN", " ", "inf", "1_0"] * (N // 4), object),
+    "single": lambda: _objects([np.float32(0.1), np.bool_(1)] * (N // 2)),
+    "interval": lambda: pd.Series(pd.interval_range(0, N)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_few_odd_values_are_read_as_many(kind):
+    gaps, codes = np.where(FLAG, VALUES[:, 0], np.nan), np.arange(N) % 80
+    columns = [
+        gaps,
+        WORDS,
+        np.resize(["0.1", "1", "a"], N),
+        [f"{c:02d}" for c in codes],
+    ]
+    columns = [_objects(values) for values in columns]
+    encoder = fit_encoder(pd.concat(columns, axis=1).to_numpy())
+    assert encoder.numbers_.tolist() == [0]
+    for position in range(4):
+        now = [*columns]
+        now[position] = pd.Series(ODD[kind]())
+        assert_read_alike(encoder, pd.concat(now, axis=1, keys=[0, 0, 1, 1]))
 
 
 # --- An estimator like any other ------------------------------------------------------
