@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import inplace_column_scale
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -84,11 +83,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         width = start + sum(category.width for category in self.categories_)
         encoded = np.zeros((table.shape[0], width), dtype=np.float32)
         table = table.toarray() if issparse(table) else table
-        self._scale(self._take_numbers(table), encoded)
-        dtypes = table.dtypes.tolist() if isinstance(table, pd.DataFrame) else None
+        dtypes = _dtypes(table)
+        self._scale(self._take_numbers(table, dtypes), encoded)
         for category in self.categories_:
             part = encoded[:, start : start + category.width]
-            _mark(table, category, dtypes and dtypes[category.position], part)
+            _mark(table, category, dtypes, part)
             start += category.width
         return encoded
 
@@ -162,20 +161,21 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     # --- Numbers ---------------------------------------------------------------------
 
-    def _take_numbers(self, table):
+    def _take_numbers(self, table, dtypes):
         """Return the columns that are numbers -> (n, d)."""
-        if not isinstance(table, pd.DataFrame):
+        if dtypes is None:
             return table[:, self.numbers_] if self.categories_ else table
         numbers = np.empty((len(table), len(self.numbers_)), order="F")
         numbers[:] = getattr(self, "median_", np.nan)  # of what is not read
         read = np.flatnonzero(self.is_read_)
-        dtypes = table.dtypes.to_numpy()[self.numbers_[read]]
-        at_once = np.array([is_plain(dtype) for dtype in dtypes], dtype=bool)
+        dtypes = dtypes[self.numbers_]
+        at_once = np.array([is_plain(dtype) for dtype in dtypes[read]], dtype=bool)
         at_once &= len(table) > FEW_ROWS or numbers.size > FEW_VALUES
-        for part in _blocks(read[at_once], dtypes[at_once], len(table)):
+        plain = read[at_once]
+        for part in _blocks(plain, dtypes[plain], len(table)):
             numbers[:, part] = table.iloc[:, self.numbers_[part]].to_numpy()
-        for j, dtype in zip(read[~at_once], dtypes[~at_once], strict=True):
-            numbers[:, j] = _read_numbers(table, self.numbers_[j], dtype)
+        for j in read[~at_once]:
+            numbers[:, j] = _read_numbers(table, self.numbers_[j], dtypes[j])
         return numbers
 
     def _fit_numbers(self, table):
@@ -183,7 +183,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if self.is_sparse_:
             parts = [summarize_sparse(table)]
         else:
-            X = self._take_numbers(table)
+            X = self._take_numbers(table, _dtypes(table))
             size = max(1, FIT_VALUES // len(X))
             starts = range(0, X.shape[1] or 1, size)
             parts = [summarize(X[:, i : i + size].T.astype(np.float64)) for i in starts]
@@ -199,7 +199,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not n_numbers:
             return
         scale = np.where(self.scale_ == 0, 1, self.scale_)
-        for rows in gen_batches(len(X), max(1, BLOCK_VALUES // n_numbers)):
+        size = max(1, BLOCK_VALUES // n_numbers)
+        for start in range(0, len(X), size):
+            rows = slice(start, start + size)
             Z, part = X[rows].astype(np.float64), encoded[rows]
             missing = np.zeros((1, n_numbers), dtype=bool)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -228,6 +230,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return X
 
 
+def _dtypes(table):
+    """Return the type of each column of a DataFrame -> (d,), None of an array."""
+    return table.dtypes.to_numpy() if isinstance(table, pd.DataFrame) else None
+
+
 def _column(table, position):
     """Return a column of a DataFrame or array, by position: names may come twice."""
     if isinstance(table, pd.DataFrame):
@@ -250,10 +257,11 @@ def _read_numbers(table, position, dtype):
     return few or read_numbers(_column(table, position))
 
 
-def _mark(table, category, dtype, encoded):
+def _mark(table, category, dtypes, encoded):
     """Write a one into the column of each row's category."""
-    position = category.position
-    few = len(table) <= FEW_ROWS and take_values(table, position, dtype)
+    position, few = category.position, None
+    if dtypes is not None and len(table) <= FEW_ROWS:
+        few = take_values(table, position, dtypes[position])
     if few:
         for row, value in zip(encoded, few, strict=True):
             place = category.place_of(value)
