@@ -192,16 +192,23 @@ def take_values(frame, position, dtype):
     """Return a column of a few rows one by one, None where that needs a Series.
 
     A Series for each column takes longer than all else about them. It is needed where
-    a type hands out values that are not written as its own, or that are rare.
+    values are rare ones, or where a type hands out others than those that it holds.
     """
-    if isinstance(dtype, pd.CategoricalDtype):
-        dtype = dtype.categories.dtype
-    is_numpys = isinstance(dtype, np.dtype) and dtype.kind in "biufO"
-    if not is_numpys and not isinstance(dtype, ALONE_IN):
+    if not _hands_out_its_own(dtype):
         return None
     at = frame.iat
     values = [at[row, position] for row in range(len(frame))]
     return values if ALONE.issuperset(map(type, values)) else None
+
+
+def _hands_out_its_own(dtype):
+    """Return whether a single value of a type is read as it would be in a Series."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        dtype = dtype.categories.dtype
+    if isinstance(dtype, pd.ArrowDtype):  # of float32, a Python float
+        return dtype.numpy_dtype not in (np.float16, np.float32)
+    is_numpys = isinstance(dtype, np.dtype) and dtype.kind in "biufO"
+    return is_numpys or isinstance(dtype, ALONE_IN)
 
 
 def take_numbers(frame, position, dtype):

@@ -27,7 +27,7 @@ MAX_CATEGORIES = 64  # of a column; the rarest share one
 DISTINCT, FEW = 0.9, 20  # share of the values that makes a text no category; of rows
 BLOCK_VALUES = 2**16  # scaled at once, in float64: what a cache holds
 FIT_VALUES = 2**20  # looked at at once in a fit
-FEW_ROWS, FEW_VALUES = 8, 128  # read one by one; beyond, a column or a type at once
+FEW_ROWS, FEW_VALUES = 16, 128  # read one by one; beyond, a column or a type at once
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):

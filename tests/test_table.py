@@ -808,6 +808,14 @@ def test_few_rows_are_read_as_many(table, other, before, after):
     assert_read_alike(encoder, DRIFTS[after](other))
 
 
+class Never:
+    """What is not equal to itself, and yet no missing value."""
+
+    def __ne__(self, other):
+        return True
+
+
+ARROW_TEXT = "large_string[pyarrow]"
 ODD = {
     "rare": lambda: pd.Categorical([f"word {i % 80}" for i in range(N)]),
     "as new number": lambda: _objects(["1.50", "+1", "1e0"] * (N // 3) + ["007"]),
@@ -828,18 +836,24 @@ ODD = {
     "infinite": lambda: np.full(N, np.inf),
     "text of a NaN": lambda: np.array(["NaN", " ", "inf", "1_0"] * (N // 4), object),
     "single": lambda: _objects([np.float32(0.1), np.bool_(1)] * (N // 2)),
+    "never the same": lambda: _objects([Never()] * N),
     "interval": lambda: pd.Series(pd.interval_range(0, N)),
+    "Arrow's float32": lambda: pd.Series([0.1] * N, dtype="float[pyarrow]"),
+    "Arrow's double": lambda: pd.Series([0.1] * N, dtype="double[pyarrow]"),
+    "Arrow's text": lambda: pd.Series(["0.1", None] * (N // 2), dtype=ARROW_TEXT),
+    "category of Arrow's float32": lambda: ODD["Arrow's float32"]().astype("category"),
 }
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_few_odd_values_are_read_as_many(kind):
-    gaps, codes = np.where(FLAG, VALUES[:, 0], np.nan), np.arange(N) % 80
+    if "Arrow" in kind:
+        pytest.importorskip("pyarrow", exc_type=ImportError)
     columns = [
-        gaps,
-        WORDS,
-        np.resize(["0.1", "1", "a"], N),
-        [f"{c:02d}" for c in codes],
+        np.where(FLAG, VALUES[:, 0], np.nan),
+        np.where(FLAG, None, WORDS),
+        np.resize(["0.1", "0.10000000149011612", "a"], N),  # alike as float32
+        [f"{i % 80:02d}" for i in range(N)],  # some of which are rare
     ]
     columns = [_objects(values) for values in columns]
     encoder = fit_encoder(pd.concat(columns, axis=1).to_numpy())
