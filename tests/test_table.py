@@ -20,7 +20,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from sk_ekd import EnsembleDistiller, _table
+from sk_ekd import EnsembleDistiller, _estimator, _table
 from sk_ekd.students import default_student
 from tests.errors import check_errors
 from tests.students.test_default import TEXT, N, Oracle, distill
@@ -862,6 +862,16 @@ def test_few_odd_values_are_read_as_many(kind):
         now = [*columns]
         now[position] = pd.Series(ODD[kind]())
         assert_read_alike(encoder, pd.concat(now, axis=1, keys=[0, 0, 1, 1]))
+
+
+def test_row_needs_no_series_and_no_check_by_scikit_learn(mixed, monkeypatch):
+    X, distiller = mixed
+    rows = [X[i : i + 1] for i in range(9)]
+    with mock.patch.object(_table, "FEW_ROWS", 0):
+        expected = [distiller.predict_proba(row) for row in rows]
+    for module, name in ((_table, "_column"), (_estimator, "validate_data")):
+        monkeypatch.setattr(module, name, None)  # each took most of the time
+    assert_array_equal([distiller.predict_proba(row) for row in rows], expected)
 
 
 # --- An estimator like any other ------------------------------------------------------

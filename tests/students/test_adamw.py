@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 
 from sk_ekd.students import default_student
 from sk_ekd.students._adamw import AdamW
+from sk_ekd.students._epoch import has_plain_steps
 from tests.students.test_default import distill
 
 FIT = """
@@ -43,7 +44,9 @@ def test_student_is_that_of_torchs_own_optimizer():
     )
     assert own["net"].optimizer is AdamW
     expected = distill(X, y, student=torchs).predict_proba(X)
-    assert_array_equal(distill(X, y, student=own).predict_proba(X), expected)
+    distiller = distill(X, y, student=own)
+    assert_array_equal(distiller.predict_proba(X), expected)
+    assert has_plain_steps(distiller.student_["net"])  # the short way
 
 
 def make_both(**options):
