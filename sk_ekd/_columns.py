@@ -206,7 +206,7 @@ def _hands_out_its_own(dtype):
     if isinstance(dtype, pd.CategoricalDtype):
         dtype = dtype.categories.dtype
     if isinstance(dtype, pd.ArrowDtype):  # of float32, a Python float
-        return dtype.numpy_dtype not in (np.float16, np.float32)
+        return dtype.type in (str, int, bool) or dtype.numpy_dtype == np.float64
     is_numpys = isinstance(dtype, np.dtype) and dtype.kind in "biufO"
     return is_numpys or isinstance(dtype, ALONE_IN)
 

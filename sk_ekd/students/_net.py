@@ -431,14 +431,16 @@ def _transform(student, X):
         steps, _ = split_student(student)
         return steps.transform(X) if steps else X
     for _, step in student.steps[:-1]:
-        if step is not None and not isinstance(step, str) and not _is_cast(step):
+        is_none = step is None or isinstance(step, str)  # "passthrough"
+        if not is_none and not _has_been_cast(X, step):
             X = step.transform(X)
     return X
 
 
-def _is_cast(step):
-    """Return whether a step is the one that `fit_student` adds."""
-    return getattr(step, "func", None) is check_array and step.kw_args == CAST
+def _has_been_cast(X, step):
+    """Return whether a step is the one that `fit_student` adds, and changes nothing."""
+    is_cast = getattr(step, "func", None) is check_array and step.kw_args == CAST
+    return is_cast and type(X) is np.ndarray and X.dtype == np.float32
 
 
 def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
