@@ -7,6 +7,7 @@ import warnings
 import weakref
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
@@ -127,10 +128,18 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Check rows to predict: that their columns are those of the fit."""
         check_is_fitted(self)
         X = as_rows(X)
-        has_names = hasattr(self, "feature_names_in_") or not isinstance(X, np.ndarray)
-        if has_names or X.shape[1:2] != (getattr(self, "n_features_in_", None),):
+        if not self._has_same_columns(X):  # which takes longer than a small student
             validate_data(self, X, reset=False, skip_check_array=True)
         return X
+
+    def _has_same_columns(self, X):
+        """Return whether columns are, at a first look, those of the fit."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None:
+            is_frame = isinstance(X, pd.DataFrame)
+            return is_frame and X.columns.tolist() == names.tolist()
+        is_array = isinstance(X, np.ndarray)
+        return is_array and X.shape[1:2] == (getattr(self, "n_features_in_", None),)
 
     def _check_nested(self, name, params):
         """Raise where a nested parameter has no object to be set on."""

@@ -10,12 +10,13 @@ from torch import nn
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
+from ._adamw import AdamW
 from ._criterion import Criterion
 from ._default import MLP
 from ._output import Logits
 from ._packed import unpack
 
-STEPS = {torch.optim.Adam: adam, torch.optim.AdamW: adamw}
+STEPS = {torch.optim.Adam: adam, torch.optim.AdamW: adamw, AdamW: adamw}
 PLAIN = {"amsgrad": False, "maximize": False, "capturable": False}  # options of both
 MOMENTS = "exp_avg", "exp_avg_sq"  # names in the state of both
 BLOCK_VALUES = 2**22  # of X, copied in the order of training at once: 16 MB

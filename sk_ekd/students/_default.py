@@ -12,6 +12,7 @@ from torch import nn
 
 from .._columns import as_table, check_no_dates
 from .._table import TableEncoder
+from ._adamw import AdamW
 
 MORE_STEPS = 2.5  # times those without synthetic rows
 
@@ -126,7 +127,7 @@ def default_student(X, *, synthetic=0, decay=True, verbose=0):
     net = NeuralNetClassifier(
         MLP,
         criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.AdamW,
+        optimizer=AdamW,
         optimizer__weight_decay=1e-2,
         optimizer__fused=True,
         lr=lr,

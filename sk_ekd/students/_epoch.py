@@ -148,7 +148,7 @@ def has_plain_steps(net):
     )  # fmt: skip
     hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     return (
-        type(net.optimizer_).__module__.startswith("torch.optim.")
+        type(net.optimizer_).__module__.startswith(("torch.optim.", __package__))
         and not isinstance(net.optimizer_, torch.optim.LBFGS)  # steps several times
         and all(has_own(net, step) for step in steps)
         and all(

@@ -10,7 +10,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from . import _net, _weighted
-from ._steps import split_student
+from ._steps import end_of
 
 NETS = NeuralNet, nn.Module  # a bare module is refused with a cure
 
@@ -59,6 +59,6 @@ needs_chunks = available_if(_learns_in_chunks)
 
 
 def _kind_of(student):
-    model = split_student(student)[1]
+    model = end_of(student)
     is_net = issubclass if isinstance(model, type) else isinstance
     return _net if is_net(model, NETS) else _weighted

@@ -55,12 +55,14 @@ from ._output import (
 from ._packed import pack
 from ._steps import (
     check_kept,
+    end_of,
     fit_steps,
     refuse,
     seed_params,
     split_student,
 )
 
+CAST = {**FLOAT32, "force_writeable": True}  # as torch wants it
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
@@ -100,8 +102,7 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
     history = _shorten_history(net)
     if isinstance(student, Pipeline):
         # so that the fitted pipeline predicts by itself, whatever its steps return
-        how = {**FLOAT32, "force_writeable": True}  # as torch wants it
-        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=how)
+        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=CAST)
         cast.set_output(transform="default")  # a net takes no DataFrame
         before = steps.steps if steps else []
         student.steps = [*before, ("float32", cast), student.steps[-1]]
@@ -396,8 +397,8 @@ def _shorten_history(net):
 
 def student_proba(student, X):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
-    steps, net = split_student(student)
-    Z = as_matrix(steps.transform(X) if steps else X)
+    net = end_of(student)
+    Z = as_matrix(_transform(student, X))
     if has_own(net, "predict_proba"):
         # in float64, so that rows sum to one for scikit-learn's metrics
         outputs = (first_of(output).double() for output in _outputs(net, Z))
@@ -418,6 +419,28 @@ def student_proba(student, X):
             "large for its dtype. Lower its lr, or scale or clip its inputs."
         )
     return proba
+
+
+def _transform(student, X):
+    """Return what the steps of a fitted student make of rows.
+
+    A Pipeline's own checks, and a cast of what is float32, take longer than a small
+    net.
+    """
+    if type(student) is not Pipeline:  # or one of the user's own
+        steps, _ = split_student(student)
+        return steps.transform(X) if steps else X
+    for _, step in student.steps[:-1]:
+        is_none = step is None or isinstance(step, str)  # "passthrough"
+        if not is_none and not _has_been_cast(X, step):
+            X = step.transform(X)
+    return X
+
+
+def _has_been_cast(X, step):
+    """Return whether a step is the one that `fit_student` adds, and changes nothing."""
+    is_cast = getattr(step, "func", None) is check_array and step.kw_args == CAST
+    return is_cast and type(X) is np.ndarray and X.dtype == np.float32
 
 
 def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):

@@ -11,9 +11,13 @@ KINDS = (
 
 def split_student(student):
     """Return the student's preprocessing steps, None where it has none, and its end."""
-    if not isinstance(student, Pipeline):
-        return None, student
-    return student[:-1] if len(student.steps) > 1 else None, student.steps[-1][1]
+    has_steps = isinstance(student, Pipeline) and len(student.steps) > 1
+    return student[:-1] if has_steps else None, end_of(student)
+
+
+def end_of(student):
+    """Return what of a student is trained: itself, or the end of a Pipeline."""
+    return student.steps[-1][1] if isinstance(student, Pipeline) else student
 
 
 def refuse(model, why="", cure=None):

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -48,6 +51,27 @@ def test_readonly_and_float64_and_integer_rows_are_taken():
     ):
         student, _ = fit(NETS["logits"], other, y, target)
         assert_array_equal(student_proba(student, other), student_proba(expected, X))
+
+
+# --- Steps before the net -----------------------------------------------------------
+
+
+class Doubling(Pipeline):
+    """A Pipeline with a way of its own."""
+
+    def transform(self, X):
+        return 2 * super().transform(X)
+
+
+@pytest.mark.parametrize("kind", [Pipeline, Doubling])
+@pytest.mark.parametrize("step", ["passthrough", None, StandardScaler()])
+def test_distiller_asks_the_steps_of_a_pipeline_as_the_pipeline_does(kind, step):
+    X, y, target = make_data()
+    steps = [("scale", MinMaxScaler()), ("other", step), ("net", NETS["logits"])]
+    student, _ = fit(kind(steps), X, y, target)
+    net, Z = student[-1], student[:-1].transform(X)
+    assert_array_equal(student_proba(student, X), student_proba(net, Z))
+    assert_allclose(student_proba(net, Z).sum(axis=1), 1, atol=1e-6)
 
 
 # --- Errors -------------------------------------------------------------------------
