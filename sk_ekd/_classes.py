@@ -226,7 +226,8 @@ def as_proba(given, positions):
             "`teacher_proba` must hold probabilities that sum to one over the classes, "
             f"got {np.count_nonzero(wrong.any(axis=1))} of {len(given)} rows that do "
             f"not, first row {positions[row]}, teacher {teacher}, which sums to "
-            f"{total[row, teacher]:.4g}: {_shown_floats(values)}."
+            f"{total[row, teacher]:.4g}: {_shown_floats(values)}. If they are logits, "
+            "pass scipy.special.softmax(logits, axis=-1)."
         )
     proba = given.clip(min=0).astype(np.float32)
     proba[silent] = 0

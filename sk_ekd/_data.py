@@ -9,6 +9,10 @@ from sklearn.utils import check_array, check_consistent_length
 
 from ._classes import as_column, read_labels
 from ._compat import safe_indexing
+from ._torch_rows import as_sliceable
+
+# as torch names those of numbers that are not float32
+TYPES = re.compile(r"\b(double|float64|half|long|int|short|char|byte)\b", re.IGNORECASE)
 
 
 class Data(NamedTuple):
@@ -40,6 +44,7 @@ def read_data(X, y, sample_weight, unlabeled_label):
 
 def as_rows(X):
     """Return X itself, unless its rows could not be taken by position."""
+    X = as_sliceable(X)
     if issparse(X):
         return X.tocsr()  # scikit-learn cannot take rows of COO, BSR and DIA
     if isinstance(X, np.ma.MaskedArray):
@@ -87,16 +92,18 @@ def as_given(X):
 
 
 def as_float32(X):
-    """Cast rows for a net of float32, where they are an array of float64."""
-    is_double = isinstance(X, np.ndarray) and X.dtype == np.float64
-    return X.astype(np.float32) if is_double else X
+    """Cast rows for a net of float32, where they are an array of other numbers."""
+    return X.astype(np.float32) if _is_castable(X) else X
 
 
-def refuses_float64(error, X):
+def refuses_type(error, X):
     """Return whether X failed for its type: a torch net takes that of its weights."""
-    is_double = isinstance(X, np.ndarray) and X.dtype == np.float64
-    said = re.search("double|float64", str(error), re.IGNORECASE)
-    return is_double and isinstance(error, RuntimeError) and said is not None
+    is_of_type = isinstance(error, RuntimeError) and TYPES.search(str(error))
+    return bool(is_of_type) and _is_castable(X)
+
+
+def _is_castable(X):
+    return isinstance(X, np.ndarray) and X.dtype.kind in "iuf" and X.dtype != np.float32
 
 
 def take_labeled(data, classes):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._data import as_float32, count_rows, refuses_float64, take_rows
+from .._data import as_float32, count_rows, refuses_type, take_rows
 
 BATCH_ROWS = 1000  # rows of one timed call
 BATCH_CALLS = 7
@@ -57,7 +57,7 @@ def _teacher_cost(model, rows):
     try:
         return _cost(predict, model, rows)
     except RuntimeError as error:
-        if not refuses_float64(error, rows.batch):
+        if not refuses_type(error, rows.batch):
             raise
     return _cost(lambda X: predict(as_float32(X)), model, rows)
 

@@ -1,5 +1,6 @@
 """Run an epoch of a skorch net over rows in memory."""
 
+from collections.abc import Mapping
 from functools import lru_cache, partial
 
 import numpy as np
@@ -8,11 +9,13 @@ from scipy.sparse import issparse
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import Callback
 from skorch.dataset import Dataset
-from skorch.utils import to_numpy
+from skorch.helper import SliceDict
+from skorch.utils import to_device, to_numpy
 from torch.utils.data import DataLoader, IterableDataset
 
 from . import _by_hand
 from ._criterion import Criterion
+from ._inputs import AS_GIVEN
 
 READING = ("dataset__", "iterator_valid__collate", "iterator_valid__sampler")
 ORDERS = {"shuffle", "sampler", "batch_sampler"}  # options of a loader
@@ -21,10 +24,12 @@ ORDERS = {"shuffle", "sampler", "batch_sampler"}  # options of a loader
 class MemoryRows(torch.utils.data.Dataset):
     """X and packed targets as tensors on the device; sparse X and memmaps by batch."""
 
-    def __init__(self, X, rows, *, device):
-        self.by_batch = issparse(X) or isinstance(X, np.memmap)
-        self.X = X if self.by_batch else torch.from_numpy(X).to(device)
+    def __init__(self, X, rows, *, inputs, device):
+        parts = X.values() if isinstance(X, Mapping) else [X]
+        self.by_batch = any(issparse(X) or isinstance(X, np.memmap) for X in parts)
+        self.X = X if self.by_batch else _move(X, device)
         self.rows = rows.to(device)
+        self.inputs = inputs
         self.device = device
 
     def __len__(self):
@@ -32,15 +37,28 @@ class MemoryRows(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         if self.by_batch:
-            return as_tensor(self.X[to_numpy(index)]).to(self.device), self.rows[index]
+            X = as_tensor(self.X[to_numpy(index)], self.inputs)
+            return to_device(X, self.device), self.rows[index]
         return self.X[index], self.rows[index]
 
 
-def as_tensor(X):
-    """Copy a few rows into a dense tensor."""
-    return torch.from_numpy(
-        X.toarray() if issparse(X) else np.array(X, dtype=np.float32)
-    )
+def _move(X, device):
+    """Return rows in memory as tensors on the device, without a copy on a CPU."""
+    if isinstance(X, Mapping):
+        return SliceDict(**{key: _move(part, device) for key, part in X.items()})
+    return torch.from_numpy(X).to(device)
+
+
+def as_tensor(X, inputs):
+    """Copy a few rows into dense tensors of the type that the net is fed."""
+    if isinstance(X, Mapping):
+        return {key: as_tensor(part, inputs[key]) for key, part in X.items()}
+    return torch.from_numpy(X.toarray() if issparse(X) else np.array(X, dtype=inputs))
+
+
+def forward(module, X):
+    """Ask a module about a batch; a Mapping has its arguments by name."""
+    return module(**X) if isinstance(X, Mapping) else module(X)
 
 
 class MemoryBatches:
@@ -86,7 +104,8 @@ def choose_dataset(net):
     """Choose rows in memory, or the Dataset that the user set on the net."""
     options = net.get_params_for("iterator_train")
     if (
-        net.dataset is Dataset
+        net.inputs_ != AS_GIVEN
+        and net.dataset is Dataset
         and net.iterator_train is DataLoader
         and has_own(net, "get_dataset")
         and not net.get_params_for("dataset")
@@ -95,7 +114,8 @@ def choose_dataset(net):
         net.iterator_train = MemoryBatches
         if net.iterator_valid is DataLoader:
             net.iterator_valid = valid_batches
-        return partial(MemoryRows, device=net.device or "cpu")
+        where = {"inputs": net.inputs_, "device": net.device or "cpu"}
+        return partial(MemoryRows, **where)
     if net.iterator_train is DataLoader and not _orders_rows(net, options):
         net.iterator_train = partial(DataLoader, shuffle=True)
 
@@ -103,10 +123,19 @@ def choose_dataset(net):
     net.get_dataset = partial(_get_dataset_once, get_dataset)
 
     def make_dataset(X, rows):
-        # a dataset of the user casts nothing
-        return get_dataset(X if issparse(X) else np.asarray(X, dtype=np.float32), rows)
+        return get_dataset(in_memory(X, net.inputs_), rows)
 
     return make_dataset
+
+
+def in_memory(X, inputs):
+    """Return a memmap in memory, in the type that a net is fed.
+
+    A Dataset of the user's casts nothing.
+    """
+    if isinstance(X, Mapping):
+        return SliceDict(**{key: in_memory(X[key], inputs[key]) for key in X})
+    return np.asarray(X, dtype=inputs) if isinstance(X, np.memmap) else X
 
 
 def _get_dataset_once(get_dataset, X, y=None):
@@ -186,7 +215,7 @@ def _run_batches(net, iterator, training, is_ours):
     for X, rows in iterator:
         with torch.set_grad_enabled(training):
             if is_ours:  # without skorch's detours
-                loss = net.criterion_(net.module_(X), rows)
+                loss = net.criterion_(forward(net.module_, X), rows)
             else:
                 loss = net.get_loss(net.infer(X), rows, X=X, training=training)
         if training:

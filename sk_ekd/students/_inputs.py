@@ -1,21 +1,177 @@
-"""Read X as the numbers that a net takes, or say why it cannot take them."""
+"""Read X as what a net takes, or say why it cannot take it.
 
+What that is gets decided once, before the net trains, and stays with it as `inputs_`:
+"float32" or "int64" for an array, one of these or "bool" for each array of a Mapping,
+and "as given" for rows that a Dataset or loader of the user's reads.
+"""
+
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.sparse import issparse
 from sklearn.utils import check_array, gen_batches
+from skorch.helper import SliceDataset, SliceDict
 
 from .._data import fill_masked
+from .._torch_rows import as_sliceable
 
 BLOCK_VALUES = 2**24  # looked at at once: 64 MB
+DTYPES = {"i": "int64", "u": "int64", "b": "bool", "f": "float32"}  # by a dtype's kind
+AS_GIVEN = "as given"
 FLOAT32 = {
     "dtype": np.float32,
     "accept_sparse": "csr",
     "allow_nd": True,
     "ensure_all_finite": False,
 }
+
+
+def read_inputs(X, *, by_user=False):
+    """Return X as an array, a CSR matrix, a SliceDict, or as it is.
+
+    Integers keep their type: whether a net takes them is to be tried. Whatever is no
+    array of numbers is left alone where the user reads the rows `by_user`.
+    """
+    X = as_sliceable(X)
+    if isinstance(X, Mapping):
+        return SliceDict(**{key: _read_part(key, part) for key, part in X.items()})
+    if isinstance(X, SliceDataset):
+        return X
+    if isinstance(X, torch.Tensor):
+        X = X.numpy(force=True)
+    if isinstance(X, pd.DataFrame):
+        is_integer = all(isinstance(t, np.dtype) and t.kind in "iu" for t in X.dtypes)
+        X = X.to_numpy() if is_integer else X
+    elif isinstance(X, (list, tuple)):
+        X = _read_list(X)
+    if by_user and not is_array_of(X, "biuf") and not issparse(X):
+        return X
+    if is_array_of(X, "iu") and X.ndim > 1 and X.size:
+        return X
+    return as_matrix(X)
+
+
+def choices(Z):
+    """Return what may be fed of rows that were read, the first to be tried first."""
+    if isinstance(Z, Mapping):
+        return [{key: DTYPES[part.dtype.kind] for key, part in Z.items()}]
+    if not is_array_of(Z, "biuf") and not issparse(Z):
+        return [AS_GIVEN]
+    return ["int64", "float32"] if is_array_of(Z, "iu") else ["float32"]
+
+
+def settle(Z, inputs):
+    """Return rows that were read as those that a net was first fed, or raise."""
+    if isinstance(inputs, Mapping) != isinstance(Z, Mapping):
+        raise ValueError(
+            f"The student was fitted on {_describe(inputs)}, got {type(Z).__name__}: "
+            "pass rows of the same form."
+        )
+    if isinstance(Z, Mapping):
+        return _settle_parts(Z, inputs)
+    if inputs == AS_GIVEN:
+        return Z
+    if isinstance(Z, SliceDataset):
+        raise ValueError(
+            f"The student was fitted on {_describe(inputs)}, got a Dataset: pass its "
+            "rows as an array."
+        )
+    if inputs == "float32":
+        return as_matrix(Z)
+    if not is_array_of(Z, "biu"):
+        raise ValueError(
+            "The student was fitted on integers, such as token ids, got values of type "
+            f"{getattr(Z, 'dtype', type(Z).__name__)}: pass X.astype(np.int64)."
+        )
+    return Z if isinstance(Z, np.memmap) else np.ascontiguousarray(Z, dtype=np.int64)
+
+
+def check_vocabulary(error, Z):
+    """Raise a better error where an index among rows was out of a module's range."""
+    if not isinstance(error, IndexError):
+        return
+    parts = Z if isinstance(Z, Mapping) else {"X": Z}
+    found = [
+        f"{key} has integers from {part.min()} to {part.max()}"
+        for key, part in parts.items()
+        if is_array_of(part, "iu") and part.size
+    ]
+    if found:
+        raise ValueError(
+            f"The student's module looks up what it does not have ({error}): "
+            f"{' and '.join(found)}. Give its nn.Embedding a `num_embeddings` that is "
+            "larger than the largest of them, or map ids that it does not know to one "
+            "that stands for unknown ones."
+        ) from error
+
+
+def is_array_of(X, kinds):
+    """Return whether X is an array of one of these kinds of dtype."""
+    return isinstance(X, np.ndarray) and X.dtype.kind in kinds
+
+
+def _read_list(X):
+    """Return a list of rows as an array, one of texts or of other objects as it is."""
+    if len(X) and isinstance(X[0], torch.Tensor):
+        X = [row.numpy(force=True) for row in X]
+    if not len(X) or not isinstance(X[0], (list, tuple, np.ndarray)):
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"X has rows of unequal length, {len(X[0])} values in the first: pad token "
+            "ids to one length, or put what does it before the net, "
+            "student=make_pipeline(tokenizer, net)."
+        ) from error
+
+
+def _read_part(key, part):
+    """Return one array of a Mapping in a type that a net may be fed."""
+    if isinstance(part, torch.Tensor):
+        part = part.numpy(force=True)
+    if not is_array_of(part, "biuf"):
+        raise ValueError(
+            f"X[{key!r}] must be an array of numbers, got one of type "
+            f"{getattr(part, 'dtype', type(part).__name__)}: a net takes numbers only."
+        )
+    if isinstance(part, np.memmap):
+        return part
+    with np.errstate(over="ignore"):  # refused below
+        part = np.ascontiguousarray(part, dtype=DTYPES[part.dtype.kind])
+    if part.dtype.kind == "f" and not np.isfinite(part).all():
+        raise ValueError(
+            f"X[{key!r}] has NaN, infinity, or a value too large for float32, which "
+            "the student's net cannot take: impute, clip or scale it."
+        )
+    return part
+
+
+def _settle_parts(Z, inputs):
+    if Z.keys() != inputs.keys():
+        raise ValueError(
+            f"The student was fitted on X with the keys {list(inputs)}, got {list(Z)}."
+        )
+    parts = {}
+    for key, dtype in inputs.items():
+        part = Z[key]
+        if dtype != "float32" and part.dtype.kind == "f":
+            raise ValueError(
+                f"X[{key!r}] had {dtype} values when the student was fitted, got "
+                f"{part.dtype}: pass {key}.astype(np.{dtype})."
+            )
+        is_mapped = isinstance(part, np.memmap)
+        parts[key] = part if is_mapped else np.ascontiguousarray(part, dtype=dtype)
+    return SliceDict(**parts)
+
+
+def _describe(inputs):
+    if isinstance(inputs, Mapping):
+        return f"a Mapping with the keys {list(inputs)}"
+    return "rows" if inputs == AS_GIVEN else "an array"
 
 
 def as_matrix(X):

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from math import prod
@@ -9,7 +10,6 @@ from math import prod
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
@@ -27,7 +27,8 @@ from skorch.helper import predefined_split
 from skorch.utils import to_device
 from torch import nn
 
-from .._compat import warn
+from .._compat import safe_indexing, warn
+from .._data import count_rows
 from .._torch_state import seeded
 from ._criterion import Criterion, LossTerms, MakeCriterion
 from ._epoch import (
@@ -35,21 +36,33 @@ from ._epoch import (
     as_tensor,
     check_dataset,
     choose_dataset,
+    forward,
     has_own,
     has_plain_steps,
+    in_memory,
     reads_plainly,
     run_single_epoch,
 )
-from ._inputs import FLOAT32, as_matrix
+from ._inputs import (
+    AS_GIVEN,
+    FLOAT32,
+    as_matrix,
+    check_vocabulary,
+    choices,
+    is_array_of,
+    read_inputs,
+    settle,
+)
 from ._interrupts import noticed_interrupts
 from ._output import (
+    ProbaOfLogits,
     check_criterion,
     check_output,
     first_of,
     is_binary,
     make_form,
     own_criterion,
-    to_proba,
+    proba_of,
     uncompiled,
 )
 from ._packed import pack
@@ -63,6 +76,7 @@ from ._steps import (
 )
 
 CAST = {**FLOAT32, "force_writeable": True}  # as torch wants it
+ARRAYS = "float32", "int64"  # what a net is fed of an array
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
@@ -95,19 +109,24 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
             train = fit_steps(seed_params(steps, seed), X, targets), targets
             if valid is not None:
                 valid = steps.transform(valid[0]), valid[1]
-        train, valid = (part and _as_inputs(*part) for part in (train, valid))
+        train, valid = (part and _as_inputs(net, *part) for part in (train, valid))
         _train(net, train, valid, loss, epochs, student, n_epochs)
     if n_epochs is None:
         net.optimizer_.state.clear()  # Adam's moments would triple the size of a pickle
     history = _shorten_history(net)
     if isinstance(student, Pipeline):
-        # so that the fitted pipeline predicts by itself, whatever its steps return
-        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=CAST)
-        cast.set_output(transform="default")  # a net takes no DataFrame
-        before = steps.steps if steps else []
-        student.steps = [*before, ("float32", cast), student.steps[-1]]
-        return student, history
-    return net, history
+        _add_cast(student, net.inputs_)
+    return student, history
+
+
+def _add_cast(student, inputs):
+    """Let a fitted Pipeline predict by itself, whatever array its steps return."""
+    if inputs not in ARRAYS:
+        return
+    how = {**CAST, "dtype": np.dtype(inputs)}
+    cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=how)
+    cast.set_output(transform="default")  # a net takes no DataFrame
+    student.steps.insert(-1, (inputs, cast))
 
 
 def update_student(student, train, *, loss, seed, epochs):
@@ -120,7 +139,7 @@ def update_student(student, train, *, loss, seed, epochs):
     (X, targets), n_before = train, len(net.history)
     try:
         with seeded(seed, net.device):
-            train = _as_inputs(steps.transform(X) if steps else X, targets)
+            train = _as_inputs(net, steps.transform(X) if steps else X, targets)
             _train(net, train, None, loss, epochs, student, 1)
         return _shorten_history(net)
     except BaseException:
@@ -142,10 +161,10 @@ def check_student(student):
     check_criterion(net)
 
 
-def _as_inputs(X, targets):
+def _as_inputs(net, X, targets):
     """Return the inputs and the Targets of a part -> (n, ...), (n,)."""
-    Z = as_matrix(X)
-    check_kept(Z.shape[0], targets)
+    Z = read_inputs(X, by_user=not reads_plainly(net))
+    check_kept(count_rows(Z), targets)
     return Z, targets
 
 
@@ -183,6 +202,8 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
     with _borrowed(net, criterion) as own:
         if not net.initialized_:
             _initialize(net, X, criterion, own)
+        X = settle(X, net.inputs_)
+        valid = valid and (settle(valid[0], net.inputs_), valid[1])
         if criterion not in net.criterion_.modules():  # of a net that trained before
             net.criterion_ = criterion.to(net.device or "cpu")
         net.criterion_ = uncompiled(net.criterion_)  # what it remembers is in no graph
@@ -222,7 +243,8 @@ def _borrowed(net, criterion):
     before = {name: vars(net)[name] for name in BORROWED if name in vars(net)}
     own = {"criterion_": net.criterion_ if net.initialized_ else own_criterion(net)}
     if not callable(net.predict_nonlinearity):
-        net.predict_nonlinearity = criterion.form.proba  # for callbacks that predict
+        # for callbacks that predict
+        net.predict_nonlinearity = ProbaOfLogits(criterion.form)
     net.train_split = None
     try:
         if net.initialized_:
@@ -232,6 +254,8 @@ def _borrowed(net, criterion):
         for name in BORROWED:
             vars(net).pop(name, None)
         vars(net).update(before)
+        if "nonlinearity" in own:
+            net.predict_nonlinearity = own["nonlinearity"]
         if net.initialized_:
             net.criterion_ = own["criterion_"].to(net.device or "cpu")
             _disown_parameters(net, criterion.loss)
@@ -264,7 +288,7 @@ def _initialize(net, X, criterion, own):
     n_classes = criterion.n_classes
     if "classes" in net.get_params(deep=False):
         net.classes = np.arange(n_classes)  # else inferred from packed targets
-    _set_width(net, X.shape[1:], n_classes)
+    _set_width(net, getattr(X, "shape", (0,))[1:], n_classes)
     own_class, own_accuracy = net.criterion, vars(net).get(VALID_ACC, "default")
     if has_own(net, "initialize_criterion"):
         # now, so that what the loss owns is in the optimizer
@@ -279,21 +303,70 @@ def _initialize(net, X, criterion, own):
     if criterion not in net.criterion_.modules():  # the user's own way of making it
         own["criterion_"] = net.criterion_
         _own_parameters(net, criterion.loss)
-    few = X[:8]
-    try:
-        # a lazy module makes its parameters now; the binary net would check the output
-        outputs = list(_outputs(net, few, torch.no_grad, NeuralNet.infer))
-    except Exception as error:
-        raise ValueError(
-            f"The student's module cannot take float32 rows of shape {X.shape[1:]}: "
-            f"{error}. If it expects another width, give it that one, or leave "
-            "`module__in_features` unset where the module's __init__ takes "
-            "`in_features`."
-        ) from error
+    few = _take_few(X)
+    outputs = _try_inputs(net, few)
     if outputs:  # a loader of the user's may leave out a batch that is too small
         output = torch.cat([first_of(output) for output in outputs])
-        n_samples = few.shape[0] if reads_plainly(net) else len(output)
+        is_ours = isinstance(net.predict_nonlinearity, ProbaOfLogits)
+        if is_ours and isinstance(outputs[0], Mapping):  # of which skorch takes none
+            own["nonlinearity"] = net.predict_nonlinearity
+        n_samples = count_rows(few) if reads_plainly(net) else len(output)
         check_output(criterion.form, output, n_samples, n_classes)
+
+
+def _take_few(Z):
+    """Return some rows, among them those of the smallest and largest integers."""
+    index = [*range(min(8, count_rows(Z)))]
+    for part in Z.values() if isinstance(Z, Mapping) else [Z]:
+        if is_array_of(part, "iu") and part.size:
+            width = max(1, part.size // len(part))
+            index += [int(part.argmin()) // width, int(part.argmax()) // width]
+    return safe_indexing(Z, np.unique(index))
+
+
+def _try_inputs(net, few):
+    """Find what the module takes, `inputs_` of the net -> its outputs for few rows."""
+    errors, tried = [], choices(few)
+    for inputs in tried:
+        net.inputs_ = inputs
+        try:
+            # a lazy module makes its parameters now; the binary net would check the
+            # output
+            rows = settle(few, inputs)
+            outputs = list(_outputs(net, rows, torch.no_grad, NeuralNet.infer))
+        except Exception as error:
+            errors.append(error)
+            continue
+        is_last = inputs is tried[-1]
+        if is_last or all(first_of(output).is_floating_point() for output in outputs):
+            return outputs
+    _refuse_inputs(few, tried, errors)
+
+
+def _refuse_inputs(few, tried, errors):
+    """Raise for rows that the module cannot take, with its own reason."""
+    for error in errors:
+        check_vocabulary(error, few)
+    if isinstance(few, Mapping):
+        form = f"a Mapping of {', '.join(f'{k} {v.shape[1:]}' for k, v in few.items())}"
+        cure = "The keys must be names of arguments of the module's forward."
+    elif tried == [AS_GIVEN]:
+        form, cure = (
+            f"the rows of a {type(few).__name__}",
+            "Its Dataset must make them so.",
+        )
+    else:
+        form = f"{' or '.join(tried)} rows of shape {few.shape[1:]}"
+        cure = (
+            "If it expects another width, give it that one, or leave "
+            "`module__in_features` unset where the module's __init__ takes "
+            "`in_features`."
+        )
+        if not is_array_of(few, "iu"):
+            cure += " If it expects integers, such as token ids: X.astype(np.int64)."
+    raise ValueError(
+        f"The student's module cannot take {form}: {errors[-1]}. {cure}"
+    ) from errors[-1]
 
 
 def _set_width(net, shape, n_classes):
@@ -301,9 +374,15 @@ def _set_width(net, shape, n_classes):
     if isinstance(net.module, nn.Module):
         return
     accepted = inspect.signature(net.module).parameters
-    width = {"out_features": 1 if is_binary(net) else n_classes}
+    n_outputs = 1 if is_binary(net) else n_classes
+    width = {"out_features": n_outputs, "num_labels": n_outputs}
     if len(shape) == 1:
         width["in_features"] = shape[0]
+    config = getattr(net, "module__config", None)
+    if hasattr(config, "num_labels"):  # of a Hugging Face model
+        config = copy.deepcopy(config)
+        config.num_labels = n_outputs
+        net.set_params(module__config=config)
     for name, value in width.items():
         if name in accepted and not hasattr(net, f"module__{name}"):
             net.set_params(**{f"module__{name}": value})
@@ -311,7 +390,7 @@ def _set_width(net, shape, n_classes):
 
 def _check_batch_norm(net, X):
     """Raise where the last batch has one row, which a BatchNorm cannot train on."""
-    options, n_samples = net.get_params_for("iterator_train"), X.shape[0]
+    options, n_samples = net.get_params_for("iterator_train"), count_rows(X)
     size = options.get("batch_size", net.batch_size)
     size = n_samples if size == -1 else size
     if n_samples % size != 1 % size or options.get("drop_last"):
@@ -321,9 +400,9 @@ def _check_batch_norm(net, X):
     fault = None
     with suppress(Exception), torch.no_grad(), seeded(0, net.device):
         # a copy, as if nothing had been drawn or counted
-        module, row = copy.deepcopy(net.module_).train(), as_tensor(X[:1])
+        module, row = copy.deepcopy(net.module_).train(), as_tensor(X[:1], net.inputs_)
         try:
-            module(row.to(net.device or "cpu"))
+            forward(module, to_device(row, net.device or "cpu"))
         except ValueError as error:  # not where a row has several values per channel
             fault = error
     if fault:
@@ -398,16 +477,19 @@ def _shorten_history(net):
 def student_proba(student, X):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
     net = end_of(student)
-    Z = as_matrix(_transform(student, X))
+    X = _transform(student, X)
+    if net.inputs_ == "float32" and isinstance(X, np.ndarray):  # no detour for one row
+        Z = as_matrix(X)
+    else:
+        Z = settle(read_inputs(X, by_user=not reads_plainly(net)), net.inputs_)
     if has_own(net, "predict_proba"):
-        # in float64, so that rows sum to one for scikit-learn's metrics
-        outputs = (first_of(output).double() for output in _outputs(net, Z))
-        proba = np.concatenate([to_proba(net)(output).numpy() for output in outputs])
+        parts = [proba_of(net, output).numpy() for output in _outputs(net, Z)]
+        proba = np.concatenate(parts)
     else:
         proba = np.asarray(net.predict_proba(Z), dtype=np.float64)
-    if len(proba) != Z.shape[0]:
+    if len(proba) != count_rows(Z):
         raise ValueError(
-            f"The student predicts {len(proba)} of {Z.shape[0]} rows: its loader "
+            f"The student predicts {len(proba)} of {count_rows(Z)} rows: its loader "
             "leaves some out. Leave `iterator_valid__drop_last` and the like unset."
         )
     if not np.isfinite(proba.sum()):
@@ -449,16 +531,22 @@ def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
     By the net itself where something of the user's reads rows or asks the module: what
     trains, predicts. `infer` may stand in for skorch's own.
     """
-    if not reads_plainly(net):
-        Z = Z if issparse(Z) else np.asarray(Z, dtype=np.float32)
-        yield from net.forward_iter(Z)
+    if net.inputs_ == AS_GIVEN or not reads_plainly(net):
+        yield from net.forward_iter(in_memory(Z, net.inputs_))
         return
     if net.module_.training:
         net.module_.eval()  # unlike in skorch, once, and not for every batch
     infer = partial(infer, net) if infer and has_own(net, "infer") else net.infer
-    size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, prod(Z.shape[1:]))))
-    for start in range(0, Z.shape[0], size):
+    parts = Z.values() if isinstance(Z, Mapping) else [Z]
+    width = sum(prod(part.shape[1:]) for part in parts)
+    size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, width)))
+    for start in range(0, count_rows(Z), size):
         with without_grad():
             # a copy: a module may work in place
-            output = infer(as_tensor(Z[start : start + size]))
+            rows = as_tensor(Z[start : start + size], net.inputs_)
+            try:
+                output = infer(rows)
+            except IndexError as error:
+                check_vocabulary(error, Z)
+                raise
         yield to_device(output, "cpu")

@@ -1,5 +1,7 @@
 """What a net's output means: logits, probabilities, or the logit of one class."""
 
+from collections.abc import Mapping
+
 import torch
 from skorch import NeuralNetBinaryClassifier
 from torch import nn
@@ -10,8 +12,22 @@ from .._compat import warn
 
 
 def first_of(output):
-    """Return the output itself, or the first of several."""
-    return output[0] if isinstance(output, tuple) else output
+    """Return the output itself, or of several the first, or the one named logits."""
+    if isinstance(output, Mapping):  # such as of a Hugging Face model
+        if "logits" not in output:
+            raise ValueError(
+                "The student's module returns a Mapping with the keys "
+                f"{list(output)}: one of them must be 'logits'."
+            )
+        output = output["logits"]
+    elif isinstance(output, tuple) and output:
+        output = output[0]
+    if not isinstance(output, torch.Tensor):
+        raise ValueError(
+            "The student's module must return a tensor, a tuple that begins with one, "
+            f"or an object that has one as `logits`, got {type(output).__name__}."
+        )
+    return output
 
 
 class Output:
@@ -177,11 +193,34 @@ def check_criterion(net):
         )
 
 
+class ProbaOfLogits:
+    """Turns an output with logits among others into probabilities, for skorch."""
+
+    def __init__(self, form):
+        self.form = form
+
+    def __call__(self, output):
+        """Return the probabilities of all classes -> (b, c)."""
+        return self.form.proba(first_of(output))
+
+
 def to_proba(net):
     """Return what turns an output of the fitted net into probabilities."""
-    if callable(net.predict_nonlinearity):
-        return net.predict_nonlinearity
+    own = net.predict_nonlinearity
+    if callable(own) and not isinstance(own, ProbaOfLogits):
+        return own
     return _FORMS[type(uncompiled(net.criterion_))].proba
+
+
+def proba_of(net, output):
+    """Return the probabilities that a fitted net means by an output -> (b, c).
+
+    In float64, so that rows sum to one for scikit-learn's metrics.
+    """
+    read = to_proba(net)
+    if isinstance(output, Mapping) and read is net.predict_nonlinearity:
+        return read(output).double()  # the user's own, which chooses
+    return read(first_of(output).double())
 
 
 def is_binary(net):
@@ -211,7 +250,9 @@ def check_output(form, output, n_samples, n_classes):
             f"The student's module must return one value for each of the {n_classes} "
             f"classes, shape {(n_samples, n_classes)} for {n_samples} rows, got "
             f"{shape}. Give it that width, or leave `module__out_features` unset where "
-            "the module's __init__ takes `out_features`."
+            "the module's __init__ takes `out_features`. A Hugging Face model has it "
+            "from `num_labels` of its config: pass its from_config as the module, and "
+            "`module__config`, to have it set."
         )
     _check_nonlinearity(form, output)
 

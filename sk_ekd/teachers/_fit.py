@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from .._compat import safe_indexing
-from .._data import as_float32, as_given, refuses_float64
+from .._data import as_float32, as_given, refuses_type
 from .._estimator import clone_teacher
 from .._splits import check_splitter, counted_rows, read_positions
 from .._torch_state import draw_seed, seeded
@@ -82,7 +82,7 @@ def _fit_and_predict(name, teacher, X, y, classes, train, test, sample_weight, s
     if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
         fit_params["sample_weight"] = sample_weight[train]
     try:
-        with Named(name, "be fitted"):
+        with Named(name, "be fitted", X):
             rows, labels = safe_indexing(X, train), classes[y[train]]
             teacher = _fit(name, teacher, rows, labels, seed, fit_params)
         if not len(test):
@@ -118,7 +118,7 @@ def _fit(name, teacher, X, y, seed, fit_params):
                     model.fit(read(X), target, **fit_params)
             except Exception as error:
                 errors.append(error)
-                if not refuses_float64(error, X):
+                if not refuses_type(error, X):
                     break
             else:
                 return _as_teacher(model, read, known, recoded=target is not y)

@@ -5,7 +5,8 @@ from scipy.special import expit, softmax
 from sklearn.frozen import FrozenEstimator
 
 from .._classes import align, find_silent
-from .._data import as_float32, count_rows, refuses_float64
+from .._data import as_float32, count_rows, refuses_type
+from .._torch_rows import is_of_torch
 from ._jobs import share_cores
 from ._members import read_once
 from ._open import RESPONSES, read_classes
@@ -47,7 +48,7 @@ def _respond(name, teacher, X):
         if hasattr(teacher, response):
             if response == "decision_function":
                 _check_one_against_rest(name, teacher)
-            with Named(name, "predict"):
+            with Named(name, "predict", X):
                 return response, np.asarray(_ask(getattr(teacher, response), X))
     raise TypeError(
         f"Teacher {name!r} has no predict_proba, decision_function or predict."
@@ -59,7 +60,7 @@ def _ask(method, X):
     try:
         return method(X)
     except RuntimeError as error:
-        if not refuses_float64(error, X):
+        if not refuses_type(error, X):
             raise
     return method(as_float32(X))
 
@@ -67,9 +68,10 @@ def _ask(method, X):
 class Named:
     """A context in which a teacher's error says whose it is; interrupts pass."""
 
-    def __init__(self, name, task):
+    def __init__(self, name, task, X):
         self.name = name
         self.task = task
+        self.X = X
 
     def __enter__(self):
         return self
@@ -79,7 +81,18 @@ class Named:
         if isinstance(error, (SystemExit, StopIteration)):  # would end more than that
             raise RuntimeError(f"{said}: it raised {error!r}.") from error
         if isinstance(error, Exception):
-            error.add_note(f"{said}.")
+            error.add_note(f"{said}.{_cure(self.X)}")
+
+
+def _cure(X):
+    """Return what to do where a teacher cannot read rows as PyTorch has them."""
+    if not is_of_torch(X):
+        return ""
+    return (
+        f" It was asked about X as a {type(X).__name__} of skorch: put what reads that "
+        "before it, make_pipeline(FunctionTransformer(read), teacher), or pass its "
+        "predictions as `teacher_proba`."
+    )
 
 
 def _check_one_against_rest(name, teacher):

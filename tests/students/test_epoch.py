@@ -19,7 +19,8 @@ from tests.students.training import NETS, C, N, as_part, fit, make_data, plain_n
 
 def test_batches_cover_every_row_once_in_an_order_that_changes():
     positions = torch.arange(float(N))[:, None]
-    rows = MemoryRows(np.zeros((N, 2), np.float32), positions, device="cpu")
+    rows = np.zeros((N, 2), np.float32)
+    rows = MemoryRows(rows, positions, inputs="float32", device="cpu")
     batches = MemoryBatches(rows, batch_size=32)
     epochs = [torch.cat([r[:, 0] for _, r in batches]).long() for _ in range(2)]
     for epoch in epochs:
