@@ -228,17 +228,20 @@ def read_options(benchmark, doc, args=None):
 
 def main(benchmark, doc, args=None):
     """Run a benchmark as the command line says, or report on its results."""
-    options = read_options(benchmark, doc, args)
-    path, failed = options.out, 0
-    if path is None and options.quick:
-        path = QUICK_RESULTS / f"{benchmark.name}_quick.csv"
-    elif path is None:
-        path = RESULTS / f"{benchmark.name}.csv"
+    options, failed = read_options(benchmark, doc, args), 0
+    path = results_path(benchmark, options)
     if not options.report:
         failed = run_options(benchmark, path, options)
     if options.report or options.quick:
         print(benchmark.report(select(benchmark, read(path), options), path))
     sys.exit(bool(failed))
+
+
+def results_path(benchmark, options):
+    """Return the file that the command line names, or the benchmark's own."""
+    if options.quick:
+        return options.out or QUICK_RESULTS / f"{benchmark.name}_quick.csv"
+    return options.out or RESULTS / f"{benchmark.name}.csv"
 
 
 def run_options(benchmark, path, options):
