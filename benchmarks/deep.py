@@ -437,6 +437,8 @@ def main(args=None):
     failed = 0
     for benchmark in (TEXTS, IMAGES):
         options = read_options(benchmark, __doc__, args)
+        if options.sets and not set(options.sets) <= set(benchmark.sets):
+            continue  # it is the other that is asked for
         if options.quick:
             options.sets, options.budgets = benchmark.sets[:1], benchmark.budgets[:1]
             options.seeds = 1

@@ -70,6 +70,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Share of the labeled rows that `predict` gets right.
         """
         check_is_fitted(self)
+        X = as_rows(X)
         check_consistent_length(X, y, sample_weight)
         labels, labeled = read_labels(as_column(y), self.unlabeled_label)
         if not labeled.any():
@@ -80,7 +81,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             sample_weight = np.asarray(sample_weight)[known]
         return accuracy_score(
             encode_labels(labels, labeled, self.classes_)[known],
-            self.predict_proba(take_rows(as_rows(X), known)).argmax(axis=1),
+            self.predict_proba(take_rows(X, known)).argmax(axis=1),
             sample_weight=sample_weight,
         )
 

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.special import rel_entr
 from scipy.stats import binomtest
 
-from .._data import count_rows
+from .._data import as_rows, count_rows
 from .._estimator import check_distiller
 from ._read import read_teacher_proba, teachers_proba
 
@@ -70,6 +70,7 @@ def agreement_report(distiller, X, *, teacher_proba=None, by=None, threshold=0.1
     check_distiller(distiller)
     if not threshold > 0:
         raise ValueError(f"`threshold` must be above 0 nats, got {threshold!r}.")
+    X = as_rows(X)
     n_samples = count_rows(X)
     groups = _read_groups(X, by)
     if teacher_proba is not None:

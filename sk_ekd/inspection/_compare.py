@@ -94,7 +94,7 @@ def compare(a, b, X, y, *, random_state=0):
     roc_auc   0.986  0.910       0.076  0.048  0.105    0.000
     """
     y = as_column(y)
-    check_consistent_length(X, y)
+    check_consistent_length(as_rows(X), y)
     classes, mark = _read_classes(a, b)
     labels, labeled = read_labels(y, mark)
     _check_labels(labels, classes)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._data import as_float32, count_rows, refuses_type, take_rows
+from .._data import as_float32, as_rows, count_rows, refuses_type, take_rows
 
 BATCH_ROWS = 1000  # rows of one timed call
 BATCH_CALLS = 7
@@ -43,6 +43,7 @@ class _TimedRows(NamedTuple):
 
 def _timed_rows(X):
     """Take a batch from the top of X, and single rows that are spread over it."""
+    X = as_rows(X)
     n_samples = count_rows(X)
     n_batch = min(n_samples, BATCH_ROWS)
     spread = np.linspace(0, n_samples - 1, SINGLE_CALLS).astype(int)

@@ -14,7 +14,7 @@ from .._classes import (
     encode_labels,
     read_labels,
 )
-from .._data import count_rows
+from .._data import as_rows, count_rows
 from .._estimator import check_distiller
 from ..pooling import MeanPool
 
@@ -28,7 +28,7 @@ def read_codes(distiller, X, y):
     """Return each label's index in `classes_`, and which rows are labeled -> (n,)."""
     check_distiller(distiller)
     y = as_column(y)
-    check_consistent_length(X, y)
+    check_consistent_length(as_rows(X), y)
     labels, labeled = read_labels(y, distiller.unlabeled_label)
     classes = distiller.classes_
     if len(labels):
@@ -44,7 +44,7 @@ def read_codes(distiller, X, y):
 
 def read_teacher_proba(distiller, X, teacher_proba):
     """Check the teachers' predictions that the caller passed -> (n, t, c)."""
-    n_samples = count_rows(X)
+    n_samples = count_rows(as_rows(X))
     proba = check_teacher_proba(teacher_proba, n_samples, teacher_names(distiller))
     if proba.shape[2] != len(distiller.classes_):
         raise ValueError(

@@ -346,10 +346,16 @@ def _try_inputs(net, few):
 def _refuse_inputs(few, tried, errors):
     """Raise for rows that the module cannot take, with its own reason."""
     for error in errors:
+        if isinstance(error.__cause__, IndexError):  # said well already
+            raise error
         check_vocabulary(error, few)
     if isinstance(few, Mapping):
-        form = f"a Mapping of {', '.join(f'{k} {v.shape[1:]}' for k, v in few.items())}"
-        cure = "The keys must be names of arguments of the module's forward."
+        parts = (f"{k}, {v.dtype} {v.shape[1:]}" for k, v in few.items())
+        form = f"rows of {' and '.join(parts)}"
+        cure = (
+            "The keys must be names of arguments of the module's forward, and token "
+            "ids integers."
+        )
     elif tried == [AS_GIVEN]:
         form, cure = (
             f"the rows of a {type(few).__name__}",
