@@ -156,14 +156,16 @@ class ResidualCNN(ImageNet):
         self.stem = _conv(1, width, stride=2)
         self.first, self.down = _conv(width, width), _conv(width, 2 * width, stride=2)
         self.second = _conv(2 * width, 2 * width)
-        self.end = nn.Linear(2 * width, out_features)
+        self.end = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.3), nn.Linear(2 * width * 49, out_features)
+        )
 
     def forward(self, X):
         """Return the logits -> (b, c)."""
         Z = self.stem(self.read(X))
         Z = self.down(Z + self.first(Z))
         Z = Z + self.second(Z)
-        return self.end(Z.mean(dim=(2, 3)))
+        return self.end(Z)
 
 
 class PatchMixer(ImageNet):
@@ -175,8 +177,8 @@ class PatchMixer(ImageNet):
             nn.Conv2d(1, width, 4, stride=4), nn.GELU(), nn.BatchNorm2d(width),
             nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(),
             nn.BatchNorm2d(width), nn.Conv2d(width, 2 * width, 1), nn.GELU(),
-            nn.BatchNorm2d(2 * width), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-            nn.Linear(2 * width, out_features),
+            nn.BatchNorm2d(2 * width), nn.Flatten(), nn.Dropout(0.3),
+            nn.Linear(2 * width * 49, out_features),
         )  # fmt: skip
 
     def forward(self, X):

@@ -286,17 +286,21 @@ def default_against_a_good_loop(quick):
             )
 
 
-def train_well(X, y, target, batch_size, epochs):
-    """Train the default's net by a loop that wastes little: rows in order, fused."""
+def train_well(inputs, y, target, batch_size, epochs, module=None):
+    """Train a net by a loop that wastes little: rows in order, fused.
+
+    The net is the default's, or one that takes several arrays as `inputs`.
+    """
     torch.manual_seed(0)
-    module = MLP(X.shape[1], CLASSES)
+    inputs = [inputs] if module is None else inputs
+    module = module or MLP(inputs[0].shape[1], CLASSES)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, fused=True)
-    inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
+    tensors = [*map(torch.from_numpy, inputs), torch.from_numpy(y), target]
     for _ in range(epochs):
-        order, total = torch.randperm(len(X)), torch.zeros(())
-        parts = (part[order].split(batch_size) for part in (inputs, labels, target))
-        for rows, label, mix in zip(*parts, strict=True):
-            log_student = F.log_softmax(module(rows), dim=1)
+        order, total = torch.randperm(len(y)), torch.zeros(())
+        parts = (part[order].split(batch_size) for part in tensors)
+        for *rows, label, mix in zip(*parts, strict=True):
+            log_student = F.log_softmax(module(*rows), dim=1)
             each = F.nll_loss(log_student, label, ignore_index=-1, reduction="none")
             kl = F.kl_div(log_student, mix, reduction="none").sum(dim=1)
             loss = 0.5 * each.mean() + 0.5 * kl.mean()
@@ -312,6 +316,50 @@ def fit_quietly(model, X, y):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, y)
+
+
+class Bag(nn.Module):
+    """The mean of the embeddings of token ids, and a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(10_000, 64, padding_idx=0)
+        self.layer = nn.Linear(64, CLASSES)
+
+    def forward(self, ids, mask=None):
+        """Return the logits -> (b, c)."""
+        words = self.embed(ids)
+        if mask is None:
+            return self.layer(words.mean(dim=1))
+        return self.layer((words * mask.unsqueeze(2)).sum(dim=1) / mask.sum(1, True))
+
+
+def token_ids_against_a_good_loop(quick):
+    """Goal 16: a net of token ids, passed as an array and as a dict with a mask."""
+    n_samples, epochs, pairs = (2_000, 2, 2) if quick else (20_000, 3, 7)
+    _, y, proba = make_rows(n_samples)
+    ids = np.random.default_rng(0).integers(1, 10_000, (n_samples, 24))
+    mask = np.ones((n_samples, 24), dtype=np.float32)
+    target = torch.from_numpy(proba.mean(axis=1))
+    net = NeuralNetClassifier(
+        Bag, criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW,
+        optimizer__fused=True, lr=1e-3, batch_size=64, max_epochs=epochs,
+        iterator_train__shuffle=True, train_split=None, verbose=0,
+    )  # fmt: skip
+    forms = {
+        "an array": (ids, [ids]),
+        "a dict": ({"ids": ids, "mask": mask}, [ids, mask]),
+    }
+    for name, (X, inputs) in forms.items():
+        yield compare(
+            16,
+            f"fit, token ids as {name}, batch 64",
+            lambda X=X: distill(X, y, proba, net),
+            "a good PyTorch loop",
+            lambda inputs=inputs: train_well(inputs, y, target, 64, epochs, Bag()),
+            wanted=1.1,
+            pairs=pairs,
+        )
 
 
 def fit_against_the_loader(quick):
@@ -715,6 +763,7 @@ GOALS = {
     13: labeling_in_parallel,
     14: on_a_device,
     15: default_against_a_good_loop,
+    16: token_ids_against_a_good_loop,
 }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from ._data import fill_masked
+from ._torch_rows import is_of_torch
 from ._values import NUMBERS, as_text, is_number_text, means_missing, to_number
 
 TIMES = (date, time, timedelta, np.datetime64, np.timedelta64, pd.Period)
@@ -19,6 +20,11 @@ def as_table(X):
     """Return X as an array of numbers, a CSR matrix, or a DataFrame."""
     if issparse(X):
         return X.tocsr()
+    if is_of_torch(X):
+        raise ValueError(
+            f"student=None takes tables, got a {type(X).__name__}: pass a net that "
+            "reads it as the student."
+        )
     if isinstance(X, np.ma.MaskedArray):
         X = fill_masked(X)
     if not isinstance(X, (np.ndarray, pd.DataFrame, list, tuple)):

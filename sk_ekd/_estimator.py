@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._classes import as_column, check_one_kind, encode_labels, read_labels
 from ._compat import CallbackSupportMixin, VisualBlock, warn
 from ._data import as_rows, take_rows
+from ._torch_rows import is_of_torch
 
 OBJECTS = {  # whose parameters can be set, in the place of None and of names
     "student": "sk_ekd.students.default_student(X)",
@@ -129,7 +130,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Check rows to predict: that their columns are those of the fit."""
         check_is_fitted(self)
         X = as_rows(X)
-        if not self._has_same_columns(X):  # which takes longer than a small student
+        # which takes longer than a small student
+        if not is_of_torch(X) and not self._has_same_columns(X):
             validate_data(self, X, reset=False, skip_check_array=True)
         return X
 
