@@ -257,8 +257,8 @@ class EnsembleDistiller(Distiller):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
-            Labeled and unlabeled rows, in any order.
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
+            Labeled and unlabeled rows, in any order; a Dataset is torch's, without y.
         y : array-like of shape (n_samples,)
             Labels; `unlabeled_label` or a missing value where unknown.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -324,7 +324,7 @@ default=None
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Labeled and unlabeled rows; best in random order, thousands in a chunk.
         y : array-like of shape (n_samples,)
             Labels; `unlabeled_label` or a missing value where unknown. A chunk may be
@@ -408,7 +408,7 @@ default=None
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Rows, of the kind that `fit` saw.
 
         Returns

@@ -41,7 +41,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Rows, of the kind that `fit` saw.
 
         Returns
@@ -58,7 +58,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Rows, of the kind that `fit` saw.
         y : array-like of shape (n_samples,)
             Labels; rows with an unknown label are left out.

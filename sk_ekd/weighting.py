@@ -24,7 +24,7 @@ class Rows(NamedTuple):
 
     Parameters
     ----------
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         The rows as the caller gave them.
     y : ndarray of shape (n_samples,), dtype int64
         Index of the label in the distiller's ``classes_``, -1 where it is unknown.

@@ -24,7 +24,7 @@ def agreement_report(distiller, X, *, teacher_proba=None, by=None, threshold=0.1
     ----------
     distiller : EnsembleDistiller
         A fitted distiller.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         Rows of the kind that `fit` saw. Those that no teacher predicts are left out.
     teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), default=None
         The teachers' predictions for `X`, where the teachers cannot be queried here.

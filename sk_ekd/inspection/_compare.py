@@ -22,7 +22,7 @@ def compare(a, b, X, y, *, random_state=0):
     b : classifier
         Another one. Its classes are aligned with those of `a` by value; a class that
         one of them does not know has a probability of zero there.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         Rows that both of them take.
     y : array-like of shape (n_samples,)
         Labels. Rows with an unknown label are left out: missing values, and the

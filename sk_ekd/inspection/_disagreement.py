@@ -80,7 +80,7 @@ class DisagreementDisplay:
         ----------
         distiller : EnsembleDistiller
             A fitted distiller of at least two teachers.
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Rows of the kind that `fit` saw. Errors on rows that the teachers were
             fitted on say little. Those that no teacher predicts are left out.
         y : array-like of shape (n_samples,)

@@ -77,7 +77,7 @@ class LatencyDisplay:
         ----------
         distiller : EnsembleDistiller
             A fitted distiller.
-        X : array-like, sparse matrix, DataFrame or list of length n_samples
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             As in :func:`distillation_report`.
         y : array-like of shape (n_samples,)
             As in :func:`distillation_report`.

@@ -26,7 +26,7 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     ----------
     distiller : EnsembleDistiller
         A fitted distiller.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         Rows of the kind that `fit` saw.
     y : array-like of shape (n_samples,)
         Labels. Rows with an unknown label are left out.

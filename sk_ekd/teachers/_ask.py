@@ -41,7 +41,7 @@ def ask_teachers(
     ----------
     teachers : list of classifiers, of (str, classifier), or a fitted ensemble
         As in :class:`EnsembleDistiller`.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         Labeled and unlabeled rows, in any order.
     y : array-like of shape (n_samples,), default=None
         Labels; `unlabeled_label` or a missing value where unknown. Needed with `cv`;

@@ -32,7 +32,7 @@ class Predictions:
         As the caller passed them.
     cv : "prefit", int, splitter or iterable
         How the teachers are fitted, or were where their predictions are given.
-    X : array-like, sparse matrix, DataFrame or list of length n_samples
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         All rows of the caller; only their number is looked at.
     given : array-like of shape (n_samples, n_teachers, n_classes), default=None
         Predictions in the teachers' place.
