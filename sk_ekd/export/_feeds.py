@@ -5,14 +5,23 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from .._columns import as_table, is_plain, read_numbers
+from .._torch_rows import is_of_torch
 
-DTYPES = {"tensor(string)": object, "tensor(double)": np.float64}  # others: float32
+DTYPES = {  # others: float32
+    "tensor(string)": object,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
 
 
 def make_feed(X, inputs):
     """Return what the inputs of a session are fed with the rows of X."""
     dtypes = [DTYPES.get(given.type, np.float32) for given in inputs]
     names = [given.name for given in inputs]
+    if is_of_torch(X):
+        parts = zip(names, dtypes, strict=True)
+        return {name: np.asarray(X[name], dtype=dtype) for name, dtype in parts}
     if names == ["X"]:
         return {"X": _as_texts(X) if dtypes[0] is object else _as_numbers(X, dtypes[0])}
     columns = zip(names, split_columns(X), dtypes, strict=True)

@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 
-from .._data import count_rows
+from .._data import as_rows, count_rows
 from .._estimator import check_distiller
 from ._built_in import describe_columns, make_graph
 from ._check import check_rows
@@ -21,6 +21,11 @@ RECIPE_ARRAY = """\
 session = onnxruntime.InferenceSession(path)
 label, proba = session.run(["label", "probabilities"], {"X": X})"""
 
+RECIPE_MAPPING = """\
+session = onnxruntime.InferenceSession(path)
+feeds = {i.name: X[i.name] for i in session.get_inputs()}
+label, proba = session.run(["label", "probabilities"], feeds)"""
+
 
 def to_onnx(distiller, path, *, X=None):
     """Write a fitted student as one ONNX file, from raw rows to labels.
@@ -31,10 +36,11 @@ def to_onnx(distiller, path, *, X=None):
     Its inputs are the columns of the DataFrame that the student was fitted to, each of
     shape (n, 1) and named as the column: numbers as doubles, all else as strings. A
     missing value is NaN, or "". An array or a sparse matrix is one input ``X``, of
-    doubles. The outputs are ``label``, of shape (n,), and ``probabilities``, of shape
-    (n, n_classes) in float32, in the order of `classes_`. The metadata of the file,
-    ``session.get_modelmeta().custom_metadata_map``, have the classes, the columns,
-    versions, and a recipe in Python.
+    doubles, token ids one of int64; a Mapping has an input for each key, of int64,
+    float32 or bool. The outputs are ``label``, of shape (n,), and ``probabilities``, of
+    shape (n, n_classes) in float32, in the order of `classes_`. The metadata of the
+    file, ``session.get_modelmeta().custom_metadata_map``, have the classes, the
+    columns, versions, and a recipe in Python.
 
     Parameters
     ----------
@@ -42,7 +48,7 @@ def to_onnx(distiller, path, *, X=None):
         Fitted.
     path : str or path-like
         The file to write, exactly as it is named; one that exists is replaced.
-    X : array-like, sparse matrix or DataFrame, default=None
+    X : array-like, sparse matrix, DataFrame or Mapping, default=None
         A few rows, as `fit` saw them, for which the file must say what the student
         does: probabilities to 1e-4, and the same labels. An error says if it does not,
         and nothing is written. A student of your own needs them; for the built-in one,
@@ -84,7 +90,7 @@ def to_onnx(distiller, path, *, X=None):
         need("onnxruntime")
     if is_built_in(distiller.student_):
         graph, columns = _make_built_in(distiller, X)
-    elif X is not None and count_rows(X):
+    elif X is not None and count_rows(X := as_rows(X)):
         graph, columns = make_own_graph(distiller, X)
     else:
         raise ValueError(
@@ -114,12 +120,13 @@ def _describe(model, classes, columns):
     from onnx import helper
 
     model.producer_name, model.producer_version = "sk_ekd", version("sk_ekd")
-    is_array = columns[0][0] is None
+    is_array, is_table = columns[0][0] is None, columns[0][1] in ("float64", "text")
+    recipe = RECIPE if is_table else RECIPE_MAPPING
     described = {
         "format": "sk_ekd student 1",
         "sk_ekd": model.producer_version,
         "classes": json.dumps(classes.tolist()),
         "columns": json.dumps(None if is_array else dict(columns)),
-        "recipe": RECIPE_ARRAY if is_array else RECIPE,
+        "recipe": RECIPE_ARRAY if is_array else recipe,
     }
     helper.set_model_props(model, described)

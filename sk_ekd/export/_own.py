@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from .._table import TableEncoder
+from .._torch_rows import is_of_torch
 from ._built_in import add_table, describe_columns
 from ._check import check_rows
 from ._converters import OPSET, convert_classifier, convert_steps, first_line, root_of
@@ -24,6 +25,8 @@ def make_own_graph(distiller, X):
     """Return a graph that says of the rows X what the student does, and its columns."""
     steps, model = _split(distiller.student_)
     X = np.asarray(X) if isinstance(X, (list, tuple)) else X
+    if not steps and getattr(model, "inputs_", "float32") != "float32":
+        return _make_graph_of_ids(distiller, X, model)
     convert = _find_converter(model, _transform(steps, X))
     for precision, model_precision in PRECISIONS:
         try:
@@ -38,6 +41,24 @@ def make_own_graph(distiller, X):
         else:
             return graph, columns
     raise reason
+
+
+def _make_graph_of_ids(distiller, X, net):
+    """Return the graph of a bare net of integers, or of a Mapping, and its inputs."""
+    converted = _export_net(net, X)
+    graph, columns = Graph(), []
+    is_array = not is_of_torch(X)
+    for given in converted.graph.input:
+        given_type = given.type.tensor_type
+        _, *shape = (size.dim_value for size in given_type.shape.dim)
+        graph.add_input(given.name, given_type.elem_type, *shape)
+        dtype = next(k for k, v in TYPES.items() if v == given_type.elem_type)
+        columns.append((None if is_array else given.name, dtype))
+    names = [given.name for given in converted.graph.input]
+    graph.include(converted, "model/", {name: name for name in names})
+    add_answers(graph, "model/probabilities", distiller.classes_)
+    check_rows(graph.model().SerializeToString(), distiller, X)
+    return graph, columns
 
 
 def _split(student):

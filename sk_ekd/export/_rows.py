@@ -9,7 +9,8 @@ from scipy.sparse import issparse
 from .._columns import is_number
 from ._graph import check_names
 
-TYPES = {"float32": 1, "text": 8, "float64": 11}  # as ONNX numbers them
+# as ONNX numbers them
+TYPES = {"float32": 1, "int64": 7, "text": 8, "bool": 9, "float64": 11}
 
 
 class Rows(NamedTuple):

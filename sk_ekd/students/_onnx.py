@@ -3,15 +3,15 @@
 import copy
 import logging
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from scipy.sparse import issparse
 from torch import nn
 
-from ._epoch import reads_plainly
-from ._inputs import as_matrix
+from .._torch_rows import as_sliceable
+from ._epoch import as_tensor, forward, reads_plainly
+from ._inputs import AS_GIVEN, read_inputs, settle
 from ._output import first_of, is_binary, to_proba, uncompiled
 
 
@@ -22,9 +22,11 @@ class _Proba(nn.Module):
         super().__init__()
         self.module = copy.deepcopy(uncompiled(net.module_)).cpu().eval()
         self.to_proba, self.is_binary = to_proba(net), is_binary(net)
+        self.keys = list(net.inputs_) if isinstance(net.inputs_, Mapping) else None
 
-    def forward(self, X):
-        output = first_of(self.module(X))
+    def forward(self, *parts):
+        X = parts[0] if self.keys is None else dict(zip(self.keys, parts, strict=True))
+        output = first_of(forward(self.module, X))
         if self.is_binary:  # of one column or none, as for skorch
             output = output.reshape(-1)
         return self.to_proba(output.double()).float()  # as the student does
@@ -37,7 +39,7 @@ def export_net(net, X, *, opset):
     ----------
     net : NeuralNet
         Fitted, without the steps of a Pipeline before it.
-    X : array-like of shape (n_samples, ...)
+    X : array-like of shape (n_samples, ...), or Mapping of such
         Rows as the net takes them; only their shape matters.
     opset : int
         The version of ONNX's operators to use.
@@ -45,28 +47,32 @@ def export_net(net, X, *, opset):
     Returns
     -------
     model : onnx.ModelProto
-        Of one input, ``X``, any number of rows in float32, and one output,
-        ``probabilities``, of shape (n_samples, n_classes) in float32.
+        Of one input, ``X``, or one for each key, of any number of rows in float32, or
+        int64 where the net takes integers; and of one output, ``probabilities``, of
+        shape (n_samples, n_classes) in float32.
     """
-    if not reads_plainly(net):
+    if net.inputs_ == AS_GIVEN or not reads_plainly(net):
         raise ValueError(
             "The net reads its rows by a Dataset, a loader or a method of its own, "
             "which cannot be exported."
         )
-    Z = as_matrix(X[:2])
-    Z = Z.toarray() if issparse(Z) else Z
-    rows = torch.from_numpy(np.resize(Z, (2, *Z.shape[1:])))  # of one, all are one
+    Z = settle(read_inputs(as_sliceable(X)[:2]), net.inputs_)
+    parts, names = [as_tensor(Z, net.inputs_)], ["X"]
+    if isinstance(Z, Mapping):
+        names, parts = [*parts[0]], [*parts[0].values()]
+    if len(parts[0]) == 1:  # all batches would be of one row
+        parts = [torch.cat([part, part]) for part in parts]
     with _quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, of itself
         program = torch.onnx.export(
             _Proba(net),
-            (rows,),
+            tuple(parts),
             dynamo=True,
             verbose=False,
             external_data=False,
-            input_names=["X"],
+            input_names=names,
             output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamic_shapes={"parts": tuple({0: torch.export.Dim("n")} for _ in parts)},
             opset_version=opset,
         )
     return program.model_proto

@@ -32,6 +32,7 @@ from tests.students.tokens import (
     Bag,
     MaskedBag,
     N,
+    NamedBag,
     distill,
     net,
 )
@@ -277,18 +278,6 @@ def test_augmentation_in_forward_is_seeded_and_off_at_prediction():
 
 
 # --- What a module returns --------------------------------------------------------
-
-
-class Named(dict):
-    """As a Hugging Face output: a Mapping whose items are attributes, too."""
-
-    __getattr__ = dict.__getitem__
-
-
-class NamedBag(Bag):
-    def forward(self, ids):
-        words = self.embed(ids)
-        return Named(hidden=words, logits=self.layer(words.mean(dim=1)))
 
 
 class TupleBag(Bag):

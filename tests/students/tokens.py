@@ -38,6 +38,18 @@ class MaskedBag(Bag):
         return self.layer(total / kept.sum(dim=1))
 
 
+class Named(dict):
+    """As a Hugging Face output: a Mapping whose items are attributes, too."""
+
+    __getattr__ = dict.__getitem__
+
+
+class NamedBag(Bag):
+    def forward(self, ids):
+        words = self.embed(ids)
+        return Named(hidden=words, logits=self.layer(words.mean(dim=1)))
+
+
 def net(module=Bag, **params):
     """Return a net that learns the rows in a few epochs."""
     defaults = {
