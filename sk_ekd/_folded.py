@@ -62,7 +62,7 @@ def to_arrays(folded, version):
         "categories": [category._asdict() for category in folded.categories],
         "n_layers": len(folded.layers),
     }
-    text = json.dumps(header, default=int)  # of NumPy's
+    text = json.dumps(header, default=lambda value: value.item())  # of NumPy's
     arrays = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     arrays |= {
         name: getattr(folded, name).astype(t) for name, (t, _) in VECTORS.items()

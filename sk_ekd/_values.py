@@ -11,6 +11,7 @@ import numpy as np
 NUMBERS = (Real, Decimal, np.bool_)
 MISSING_AS_TEXT = {"", "nan", "NaN", "None", "<NA>", "NA", "N/A", "null", "NaT"}
 BOOLS = {"true": 1.0, "false": 0.0}
+NO_NUMBERS = np.timedelta64, np.complexfloating  # though NumPy casts them
 MOST_TEXTS = 2**16  # remembered of a column
 
 
@@ -134,7 +135,7 @@ def is_number_text(text):
 
 def read_number(value, name):
     """Return the number that a value of any type is, NaN if it is a missing one."""
-    if isinstance(value, (float, np.integer)):
+    if isinstance(value, (float, np.integer)) and not isinstance(value, NO_NUMBERS):
         return value
     return np.nan if is_missing(value) else to_number(value, name)
 
@@ -145,6 +146,8 @@ def to_number(value, name):
     if means_missing(text):
         return np.nan
     try:
+        if isinstance(value, NO_NUMBERS):
+            raise TypeError
         return BOOLS[text.lower()] if text.lower() in BOOLS else float(value)
     except OverflowError:
         return np.inf  # which is refused

@@ -6,7 +6,7 @@ Importing this module imports neither torch nor scikit-learn nor pandas.
 import io
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -161,10 +161,12 @@ class Student:
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`; rows sum to one.
         """
-        if isinstance(X, dict):
+        if isinstance(X, Mapping):
             return self._answer_rows([self._order(X)])
-        if isinstance(X, (list, tuple)) and X and isinstance(X[0], dict):
+        if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
             return self._answer_rows([self._order(row) for row in X])
+        if hasattr(X, "index") and hasattr(X, "to_dict") and not hasattr(X, "columns"):
+            return self._answer_rows([self._order(X.to_dict())])  # a Series of pandas
         table = _open_table(X)
         self._check_table(table)
         if table.n_rows <= FEW_ROWS and hasattr(X, "iat"):
@@ -178,7 +180,9 @@ class Student:
 
     def _order(self, row):
         """Return the values of a dict in the order of the columns."""
-        if row.keys() != self._keys:
+        if not isinstance(row, Mapping):
+            raise TypeError(f"Each row of the list must be a dict, got {row!r}.")
+        if not self._keys or row.keys() != self._keys:
             self._refuse_columns([*row])
         return [row[name] for name in self._folded.names]
 
@@ -229,9 +233,15 @@ class Student:
             )
         lacking = [name for name in known if name not in names]
         unknown = [name for name in names if name not in known]
+        what = f"Lacking: {lacking}. Unknown: {unknown}."
+        if not lacking and not unknown:
+            moved = [
+                name for name, other in zip(names, known, strict=False) if name != other
+            ]
+            what = f"Out of place, or there twice: {moved}."
         raise ValueError(
             "The columns must be those of the fit, in a table in the same order: "
-            f"{known}. Lacking: {lacking}. Unknown: {unknown}."
+            f"{known}. {what}"
         )
 
     # --- Compute ----------------------------------------------------------------------
@@ -300,7 +310,8 @@ def _open_table(X):
 
 
 def _read_pandas(X, part):
-    return [np.asarray(X.iloc[part, i]) for i in range(X.shape[1])]
+    columns = [np.asarray(X.iloc[part, i]) for i in range(X.shape[1])]
+    return [c if c.dtype.kind in "biuf" else [*c] for c in columns]
 
 
 def _read_polars(X, part):
@@ -333,6 +344,13 @@ def _as_array(X):
     array = np.asarray(X)
     if array.dtype.kind in "US":
         array = np.array(X, dtype=object)
+    if not len(np.atleast_1d(array)):
+        raise ValueError("X must have at least 1 row, got 0 rows.")
+    if array.dtype.kind in "mMc":
+        raise ValueError(
+            f"X must hold numbers and text, got an array of {array.dtype}: turn dates "
+            "and durations into numbers first."
+        )
     if array.ndim != 2:
         raise ValueError(
             "X must be rows of columns, a dict or a list of dicts, got "

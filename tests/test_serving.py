@@ -8,7 +8,7 @@ import subprocess
 import sys
 import zipfile
 from decimal import Decimal
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -245,7 +245,7 @@ def test_any_table_and_any_value_later(columns, later):
         (lambda X: X.assign(float=np.inf), "infinity"),
         (lambda X: X.to_numpy()[:, :3], "15 columns of the fit, got 3"),
         (lambda X: X["int"].tolist(), r"got list of shape \(80,\)"),
-        (lambda X: [], "shape"),
+        (lambda X: [], "got 0 rows"),
     ],
 )  # fmt: skip
 def test_bad_rows_are_refused(world, spoil, message):
@@ -451,3 +451,50 @@ def test_student_of_one_logit_is_saved(tmp_path):
     distiller = EnsembleDistiller(None, student, random_state=0)
     distiller.fit(X, np.arange(40) % 2, teacher_proba=proba)
     assert_same(reload(distiller, tmp_path), distiller, X)
+
+
+# --- What NumPy would cast ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [np.timedelta64(1, "h"), np.complex128(1 + 5j), 1 + 5j]
+)
+def test_values_that_only_numpy_takes_for_numbers_are_refused(tmp_path, value):
+    X = pd.DataFrame(np.random.RandomState(0).randn(80, 2), columns=["a", "b"])
+    student = reload(fit(X), tmp_path)
+    with pytest.raises(ValueError, match="'a' must hold numbers"):
+        student.predict({"a": value, "b": 0.0})
+    many = pd.DataFrame({"a": [value] * 80, "b": X["b"]})
+    with pytest.raises(ValueError, match="'a' must hold numbers"):
+        student.predict(many)
+    if not isinstance(value, complex):
+        many = np.full((3, 2), value)
+        with pytest.raises(ValueError, match="turn dates and durations into numbers"):
+            student.predict(many)
+
+
+def test_limit_of_numbers_is_saved_with_its_fraction(tmp_path):
+    X = pd.DataFrame(np.random.RandomState(0).randn(80, 2) * 3, columns=["a", "b"])
+    own = default_student(X).set_params(
+        preprocessing__bound=np.float32(2.5), net__max_epochs=2
+    )
+    proba = np.full((80, 1, 2), 0.5)
+    distiller = EnsembleDistiller(None, own, random_state=0)
+    distiller.fit(X, np.arange(80) % 2, teacher_proba=proba)
+    expected = distiller.predict_proba(X)
+    assert_allclose(reload(distiller, tmp_path).predict_proba(X), expected, atol=1e-6)
+
+
+def test_row_may_be_any_mapping_or_a_series(tmp_path):
+    X = pd.DataFrame(np.random.RandomState(0).randn(80, 2), columns=["a", "b"])
+    student = reload(fit(X), tmp_path)
+    expected = student.predict_proba(X[:1])
+    for row in (MappingProxyType(X.iloc[0].to_dict()), X.iloc[0]):
+        assert_allclose(student.predict_proba(row), expected)
+    with pytest.raises(ValueError, match=r"Out of place, or there twice: \['b', 'a'\]"):
+        student.predict(X[["b", "a"]])
+    with pytest.raises(TypeError, match="Each row of the list must be a dict"):
+        student.predict([{"a": 1, "b": 2}, [1, 2]])
+    of_array = reload(fit(X.to_numpy()), tmp_path)
+    with pytest.raises(ValueError, match="fitted on an array: pass an array"):
+        of_array.predict({})

@@ -3,8 +3,23 @@
 import numpy as np
 
 from ._feeds import make_feed
+from ._probes import make_probes
 
 TOLERANCE = 1e-4  # of a probability; rounding in float32 takes 1e-6
+
+
+def check_model(content, distiller, X):
+    """Raise unless a file says of the rows, and odd ones, what the student does."""
+    check_rows(content, distiller, X)
+    for rows in make_probes(distiller, X):
+        try:
+            check_rows(content, distiller, rows)
+        except ValueError as error:
+            error.add_note(
+                f"X is fine; it is a row like these that differs, which the student "
+                f"would answer:\n{rows if isinstance(rows, list) else rows[:1]}"
+            )
+            raise
 
 
 def check_rows(content, distiller, X):
@@ -15,9 +30,11 @@ def check_rows(content, distiller, X):
     except Exception as error:  # of a runtime, which has types of its own
         raise ValueError(
             f"The file does not run on the rows X: {error}\n"
-            "Pass rows as `fit` saw them; if they are, the student cannot be written "
-            "as ONNX with the packages that are installed. Put steps that only read "
-            "the rows before the distiller, or use student=None."
+            "If it fails to construct a locale, it is lowercase=True of a vectorizer "
+            "that needs one: set it to False, and lower texts before. Else pass rows "
+            "as `fit` saw them; if they are, the student cannot be written as ONNX "
+            "with the packages that are installed: put steps that only read the rows "
+            "before the distiller, or use student=None."
         ) from error
     if proba.shape != expected.shape:
         raise ValueError(

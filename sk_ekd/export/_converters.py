@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from . import _imputer
 from ._packages import need
+from ._trees import send_missing, with_finite_thresholds
 
 OPSET = 18
 TARGET = {"": OPSET, "ai.onnx.ml": 3}
@@ -99,8 +100,12 @@ def convert_classifier(model, width, dtype):
 
 def _convert_classifier(model, width, dtype):
     types = [("X", _skl2onnx_type(dtype, width))]
+    model = with_finite_thresholds(model)
+    options = {id(model): {"zipmap": False}}
     with _bools_as_ints():
-        return _convert_sklearn(model, types, options={id(model): {"zipmap": False}})
+        converted = _convert_sklearn(model, types, options=options)
+    send_missing(model, converted)
+    return converted
 
 
 def _convert_lightgbm(model, width, dtype):

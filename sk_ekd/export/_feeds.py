@@ -6,6 +6,7 @@ from scipy.sparse import issparse
 
 from .._columns import as_table, is_plain, read_numbers
 from .._torch_rows import is_of_torch
+from .._values import is_missing
 
 DTYPES = {  # others: float32
     "tensor(string)": object,
@@ -55,5 +56,6 @@ def _as_texts(X):
 def _write(column, dtype):
     """Write a column as (n, 1): as text what is a category, else as numbers."""
     if dtype is object:
-        return np.array([[str(value)] for value in column], dtype=object)
+        texts = ["" if is_missing(value) else str(value) for value in column]
+        return np.array(texts, dtype=object).reshape(-1, 1)
     return read_numbers(column).astype(dtype).reshape(-1, 1)

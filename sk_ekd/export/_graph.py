@@ -2,6 +2,7 @@
 
 import numpy as np
 
+OWN = "sk_ekd."  # what the names of own parts begin with
 LABEL, PROBABILITIES = "label", "probabilities"
 OPSETS = {"": 17, "ai.onnx.ml": 3}  # which runtimes of the last years read as well
 IR_VERSION = 8
@@ -27,7 +28,7 @@ class Graph:
         from onnx.helper import make_tensor
         from onnx.numpy_helper import from_array
 
-        name = f"sk_ekd.constant{len(self.constants)}"
+        name = f"{OWN}constant{len(self.constants)}"
         if isinstance(values, list):
             texts = [text.encode() for text in values]
             tensor = make_tensor(name, TensorProto.STRING, [len(texts)], texts)
@@ -40,7 +41,7 @@ class Graph:
         """Add a node with one output."""
         from onnx.helper import make_node
 
-        output = name or f"sk_ekd.{operator}{len(self.nodes)}"
+        output = name or f"{OWN}{operator}{len(self.nodes)}"
         node = make_node(operator, [*inputs], [output], domain=domain, **options)
         self.nodes.append(node)
         return output
@@ -65,10 +66,12 @@ class Graph:
         """
         from onnx.compose import add_prefix
 
-        model = add_prefix(model, prefix)
+        if prefix:
+            model = add_prefix(model, prefix)
         for given in model.graph.input:
             source = feeds[given.name.removeprefix(prefix)]
-            self.add("Identity", source, name=given.name)
+            if source != given.name:
+                self.add("Identity", source, name=given.name)
         for node in model.graph.node:
             node.ClearField("metadata_props")  # which older runtimes do not know
         self.nodes.extend(model.graph.node)
@@ -97,12 +100,16 @@ class Graph:
 def check_names(names):
     """Raise for columns that cannot be inputs of one graph by their names."""
     taken = [LABEL, PROBABILITIES]
-    wrong = {n for n in names if not n or n in taken or names.count(n) > 1}
+    wrong = {
+        name
+        for name in names
+        if not name or name in taken or names.count(name) > 1 or name.startswith(OWN)
+    }
     if wrong:
         raise ValueError(
             "The columns must have names of their own, to be the inputs of one file "
-            f"whose outputs are {taken}, got {sorted(wrong)}: rename these columns, "
-            "and fit the distiller again."
+            f"whose outputs are {taken} and whose parts begin with {OWN!r}, got "
+            f"{sorted(wrong)}: rename these columns, and fit the distiller again."
         )
 
 
@@ -110,7 +117,8 @@ def add_answers(graph, proba, classes):
     """Add the outputs: the label of each row, and its probabilities (n, c), float32."""
     from onnx import TensorProto
 
-    graph.add("Identity", proba, name=PROBABILITIES)
+    if proba != PROBABILITIES:
+        graph.add("Identity", proba, name=PROBABILITIES)
     graph.add_output(PROBABILITIES, TensorProto.FLOAT, ["n", len(classes)])
     dtype, labels = _as_labels(classes.tolist())
     options = {"axis": 1, "keepdims": 0}

@@ -51,7 +51,8 @@ def to_onnx(distiller, path, *, X=None):
     X : array-like, sparse matrix, DataFrame or Mapping, default=None
         A few rows, as `fit` saw them, for which the file must say what the student
         does: probabilities to 1e-4, and the same labels. An error says if it does not,
-        and nothing is written. A student of your own needs them; for the built-in one,
+        and nothing is written. A student of your own needs them, and is asked about
+        copies of them with missing values and rare words, too; for the built-in one,
         ``student=None``, they may be left out.
 
     Notes

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from .._table import TableEncoder
 from .._torch_rows import is_of_torch
 from ._built_in import add_table, describe_columns
-from ._check import check_rows
+from ._check import check_model
 from ._converters import OPSET, convert_classifier, convert_steps, first_line, root_of
 from ._fold import fold_table
 from ._graph import Graph, add_answers
@@ -35,7 +35,7 @@ def make_own_graph(distiller, X):
             proba = _add_model(graph, rows, *convert(model_precision))
             proba = _add_all_classes(graph, proba, model, len(distiller.classes_))
             add_answers(graph, proba, distiller.classes_)
-            check_rows(graph.model().SerializeToString(), distiller, X)
+            check_model(graph.model().SerializeToString(), distiller, X)
         except ValueError as error:
             reason = error
         else:
@@ -55,9 +55,10 @@ def _make_graph_of_ids(distiller, X, net):
         dtype = next(k for k, v in TYPES.items() if v == given_type.elem_type)
         columns.append((None if is_array else given.name, dtype))
     names = [given.name for given in converted.graph.input]
-    graph.include(converted, "model/", {name: name for name in names})
-    add_answers(graph, "model/probabilities", distiller.classes_)
-    check_rows(graph.model().SerializeToString(), distiller, X)
+    # without a prefix, which onnx does not write into every body of a loop
+    graph.include(converted, "", {name: name for name in names})
+    add_answers(graph, converted.graph.output[0].name, distiller.classes_)
+    check_model(graph.model().SerializeToString(), distiller, X)
     return graph, columns
 
 

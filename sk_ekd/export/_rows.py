@@ -7,7 +7,9 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from .._columns import is_number
+from .._values import is_missing
 from ._graph import check_names
+from ._imputer import MISSING_TEXTS
 
 # as ONNX numbers them
 TYPES = {"float32": 1, "int64": 7, "text": 8, "bool": 9, "float64": 11}
@@ -32,10 +34,23 @@ def add_inputs(graph, X):
     names = [str(name) for name in X.columns]
     check_names(names)
     dtypes = [_dtype_of(X.iloc[:, i]) for i in range(len(names))]
-    return [
-        Rows(name, graph.add_input(name, TYPES[dtype], 1), dtype, (1,))
-        for name, dtype in zip(names, dtypes, strict=True)
-    ]
+    inputs = []
+    for i, (name, dtype) in enumerate(zip(names, dtypes, strict=True)):
+        tensor = graph.add_input(name, TYPES[dtype], 1)
+        missing = [value for value in X.iloc[:, i] if is_missing(value)]
+        if dtype == "text" and missing:
+            tensor = _spell_missing(graph, tensor, str(missing[0]))
+        inputs.append(Rows(name, tensor, dtype, (1,)))
+    return inputs
+
+
+def _spell_missing(graph, tensor, text):
+    """Add a change of all texts for a missing value to the one that steps know."""
+    options = {"keys_strings": MISSING_TEXTS, "values_int64s": [1] * len(MISSING_TEXTS)}
+    options |= {"default_int64": 0, "domain": "ai.onnx.ml"}
+    found = graph.add("LabelEncoder", tensor, **options)
+    is_missing = graph.add("Cast", found, to=TYPES["bool"])
+    return graph.add("Where", is_missing, graph.keep([text]), tensor)
 
 
 def describe_inputs(X, inputs):

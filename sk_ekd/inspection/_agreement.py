@@ -1,7 +1,10 @@
 """Report how far a student still follows its teachers, where no label is known."""
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from scipy.special import rel_entr
 from scipy.stats import binomtest
 
@@ -68,7 +71,7 @@ def agreement_report(distiller, X, *, teacher_proba=None, by=None, threshold=0.1
     petal width (cm) in (1.8, 2.5]            15        1.0
     """
     check_distiller(distiller)
-    if not threshold > 0:
+    if not isinstance(threshold, Real) or not threshold > 0:
         raise ValueError(f"`threshold` must be above 0 nats, got {threshold!r}.")
     X = as_rows(X)
     n_samples = count_rows(X)
@@ -104,8 +107,11 @@ def _read_groups(X, by):
     """Return which rows are in which group of the columns -> dict of str to (n,)."""
     if by is None:
         return {}
-    columns = by if isinstance(by, list) else [by]
+    is_one = isinstance(by, (str, tuple)) or not np.iterable(by)  # tuples are names
+    columns = [by] if is_one else list(by)
     table = X.to_pandas() if hasattr(X, "to_pandas") else X
+    if issparse(table):
+        table = pd.DataFrame.sparse.from_spmatrix(table)
     if not hasattr(table, "columns"):
         if np.ndim(table) != 2:
             raise TypeError(

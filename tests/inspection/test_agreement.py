@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
+from scipy import sparse
 from scipy.stats import binomtest, entropy
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
@@ -147,3 +148,21 @@ def test_rows_without_columns_have_no_groups(world):
 def test_distiller_that_is_not_fitted_is_refused(world):
     with pytest.raises(NotFittedError):
         agreement_report(EnsembleDistiller([GaussianNB()]), world.rows)
+
+
+def test_groups_are_named_in_any_list_and_of_sparse_rows(world):
+    by_list = agreement_report(world.distiller, world.rows, by=["g"])
+    for names in (pd.Index(["g"]), np.array(["g"])):
+        found = agreement_report(world.distiller, world.rows, by=names)
+        assert_frame_equal(found, by_list)
+    X = sparse.csr_matrix(world.rows.to_numpy())
+    distiller = EnsembleDistiller(
+        [LogisticRegression(max_iter=500)], cv=3, random_state=0
+    ).fit(X, np.arange(X.shape[0]) % 2)
+    assert "4 = 0.0" in agreement_report(distiller, X, by=4).index
+
+
+@pytest.mark.parametrize("threshold", [None, "x", [1], 0])
+def test_threshold_is_a_number_above_zero(world, threshold):
+    with pytest.raises(ValueError, match="must be above 0 nats"):
+        agreement_report(world.distiller, world.rows, threshold=threshold)
