@@ -396,9 +396,43 @@ def report(table, path):
     found.insert(2, "points", show_differences(found, scale=100))
     kept = ["method", "against", "points", "higher", "lower", "sets", "pairs"]
     parts.append("\n" + found[kept].to_markdown(index=False))
+    plot_accuracy(table, path.with_suffix(".png"))
     return "\n".join(parts)
 
 
+def plot_accuracy(table, path):
+    """Draw each method's accuracy, mean and range; squares have more labels."""
+    import matplotlib.pyplot as plt
+
+    panels = [*table.groupby("set", sort=False)]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(4 * len(panels), 3.4), layout="constrained",
+        sharey=True, squeeze=False,
+    )  # fmt: skip
+    methods = [*table["method"].drop_duplicates()][::-1]
+    for ax, (name, rows) in zip(axes.flat, panels, strict=True):
+        for (_, part), marker in zip(rows.groupby("labeled"), "os", strict=False):
+            found = 100 * part.groupby("method")["accuracy"].agg(["mean", "min", "max"])
+            for place, method in enumerate(methods):
+                mean, low, high = found.loc[method]
+                color = COLORS[kind_of(method)]
+                ax.plot([low, high], [place, place], color=color, linewidth=2)
+                ax.plot(mean, place, marker, color=color, markersize=6)
+        ax.set(title=name, xlabel="accuracy on test rows (%)")
+        ax.set_yticks(range(len(methods)), methods)
+        ax.grid(axis="x", alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def kind_of(method):
+    """Return who a method is: the teachers, or a student of them or of labels."""
+    is_teacher = "teacher" in method
+    return "teachers" if is_teacher else "labels" if "labels" in method else "student"
+
+
+COLORS = {"student": "#D55E00", "labels": "#E69F00", "teachers": "#0072B2"}
 PAIRS = [
     *((name, f"{name}, labels only") for name in (*list(TEXT_METHODS)[:5:2], "CNN")),
     ("bag", "TF-IDF + MLP"),
