@@ -367,29 +367,30 @@ def time_single(ask, X):
 
 
 def report(table, path):
-    """Return a table of each number of labels, and paired differences."""
-    parts = [f"{path}, {len(table)} rows; mean and spread over seeds."]
-    for (name, labeled), rows in table.groupby(["set", "labeled"], sort=False):
-        n_seeds = rows["seed"].nunique()
-        parts.append(f"\n{name}, {labeled:g} labeled, {n_seeds} seeds\n")
-        grouped = rows.groupby("method", sort=False)[list(COLUMNS)]
-        mean, low, high = grouped.mean(), grouped.min(), grouped.max()
-        shown = pd.DataFrame(
-            {
-                "accuracy (%)": [
-                    f"{100 * m:.1f} ({100 * a:.1f} to {100 * b:.1f})"
-                    for m, a, b in zip(
-                        mean["accuracy"], low["accuracy"], high["accuracy"], strict=True
-                    )
-                ],
-                "log-loss": mean["log_loss"].round(3).to_numpy(),
-                "kB": mean["kb"].round().astype(int).to_numpy(),
-                "one row, ms": mean["ms_single"].round(2).to_numpy(),
-                "fit, s": mean["fit_s"].round(1).to_numpy(),
-            },
-            index=mean.index,
-        )
-        parts.append(shown.to_markdown())
+    """Return tables of accuracy, log-loss and cost, and paired differences."""
+    order = table["method"].drop_duplicates()
+    unit = table["set"] + ", " + table["labeled"].map("{:g}".format)
+    grouped = table.assign(unit=unit).groupby(["method", "unit"], sort=False)
+    found = grouped[["accuracy", "log_loss"]].agg(["mean", "min", "max"])
+    accuracy = 100 * found["accuracy"]
+    shown = accuracy["mean"].map("{:.1f}".format) + accuracy["min"].map(
+        " ({:.1f} to ".format
+    )
+    shown = (shown + accuracy["max"].map("{:.1f})".format)).unstack()
+    losses = found["log_loss"]["mean"].unstack().map("{:.3f}".format)
+    costs = table.groupby("method", sort=False)[["kb", "ms_single", "fit_s"]].mean()
+    costs["kb"] = costs["kb"].map("{:,.0f}".format)
+    costs.columns = ["kB", "one row, ms", "fit, s"]
+    columns = unit.drop_duplicates()
+    n_seeds = table["seed"].nunique()
+    parts = [
+        f"{path}, {len(table)} rows: accuracy (%), mean and range of {n_seeds} seeds\n",
+        shown.loc[order, columns].to_markdown(),
+        "\nlog-loss\n",
+        losses.loc[order, columns].to_markdown(disable_numparse=True),
+        "\nwhat a method costs, the mean of all of its fits\n",
+        costs.loc[order].to_markdown(floatfmt=".2f"),
+    ]
     pairs = [pair for pair in PAIRS if set(pair) <= set(table["method"])]
     table = table.assign(set=table["set"] + " " + table["labeled"].astype(str))
     found = compare(table, pairs, "accuracy")
