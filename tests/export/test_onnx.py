@@ -1,40 +1,27 @@
 """An ONNX file predicts what the distiller does."""
 
-import json
-import sys
-
 import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
 import pytest
 from catboost import CatBoostClassifier
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from lightgbm import LGBMClassifier
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 from skorch import NeuralNetBinaryClassifier
 from torch import nn
-from xgboost import XGBClassifier
 
 from sk_ekd import EnsembleDistiller
 from sk_ekd.export import to_onnx
 from sk_ekd.students import default_student
-from tests.strategies import NAMES, ROWS
-from tests.tables import tables
 from tests.test_serving import fit, make_table
 from tests.worlds import OneLogit, make_net
 
@@ -94,69 +81,10 @@ def test_table_with_columns_of_every_kind(table, tmp_path):
     assert kinds["text"] == kinds["constant"] == kinds["codes"] == "tensor(string)"
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"text": "unseen", "category": "unseen", "many": "unseen"},
-        {"float": np.nan, "int": np.nan, "flag": np.nan, "text": None, "codes": None},
-        {"text": "nan", "text with gaps": "<NA>", "nullable": 3, "category": "None"},
-        {"flag": 1, "codes": "2", "category": "u"},
-        {"codes": 2.0, "many": "r3"},
-        {"constant": "other", "zero": 7.0, "huge": 1e300, "float": -1e30},
-    ],
-    ids=repr,
-)
-def test_values_in_every_spelling(table, change, tmp_path):
-    X, distiller = table
-    rows = X.astype(object)[:20].assign(**change)
-    assert_same(distiller, tmp_path / "a.onnx", rows)
-
-
-def test_infinity_is_a_large_number_to_the_file(table, tmp_path):
-    X, distiller = table
-    path = tmp_path / "a.onnx"
-    to_onnx(distiller, path)
-    session = open_session(path)
-    proba = [
-        session.run(["probabilities"], feeds_of(session, X[:5].assign(float=value)))
-        for value in (np.inf, 1e30)
-    ]
-    assert_allclose(proba[0], proba[1], atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", ROWS)
-def test_rows_of_every_kind(kind, tmp_path):
-    X = ROWS[kind](np.random.default_rng(0).normal(size=(40, 3)))
-    assert_same(fit(X), tmp_path / "a.onnx", X)
-
-
-def test_sparse_rows(tmp_path):
-    X = sparse.random(60, 8, density=0.3, random_state=0, format="csr")
-    assert_same(fit(X), tmp_path / "a.onnx", X)
-
-
 def test_array_of_objects_has_an_input_a_column(tmp_path):
     X = np.array([[1.5, "a"], [2.0, "b"], [None, "a"], [4.0, None]] * 10, dtype=object)
     session = assert_same(fit(X), tmp_path / "a.onnx", X)
     assert [node.name for node in session.get_inputs()] == ["x0", "x1"]
-
-
-def test_table_without_a_number_and_with_numbers_alone(table, tmp_path):
-    X, _ = table
-    for columns in (["text", "many"], ["text"], ["float", "gaps"], ["constant", "int"]):
-        assert_same(fit(X[columns]), tmp_path / "a.onnx", X[columns])
-
-
-@pytest.mark.parametrize("bound", [None, 2.0])
-def test_limit_of_the_numbers(bound, tmp_path):
-    X = np.random.default_rng(0).normal(size=(40, 3)) ** 5
-    student = default_student(X).set_params(
-        net__max_epochs=2, preprocessing__bound=bound
-    )
-    proba = np.tile([0.5, 0.5], (40, 1, 1))
-    distiller = EnsembleDistiller(None, student, random_state=0)
-    distiller.fit(X, np.arange(40) % 2, teacher_proba=proba)
-    assert_same(distiller, tmp_path / "a.onnx", X)
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (8, 8, 8)])
@@ -172,44 +100,12 @@ def test_any_number_of_layers(table, hidden, columns, tmp_path):
     assert_same(distiller, tmp_path / "a.onnx", X)
 
 
-@pytest.mark.parametrize("kind", NAMES)
-def test_labels_of_every_kind(kind, tmp_path):
-    names = NAMES[kind][: 2 if kind == "bools" else 4]
-    X = np.random.default_rng(0).normal(size=(40, 3))
-    session = assert_same(fit(X, names), tmp_path / "a.onnx", X)
-    types = {"ints": "int64", "other ints": "int64", "floats": "double"}
-    types |= {"text": "string", "bools": "bool"}
-    assert session.get_outputs()[0].type == f"tensor({types[kind]})"
-
-
 def test_many_classes(tmp_path):
     X = np.random.default_rng(0).normal(size=(160, 3))
     distiller = fit(X, names=range(77))
     to_onnx(distiller, tmp_path / "a.onnx")
     proba = open_session(tmp_path / "a.onnx").run(["probabilities"], {"X": X})[0]
     assert_allclose(proba, distiller.predict_proba(X), atol=1e-6)
-
-
-@settings(max_examples=20)
-@given(table=tables(), seed=st.integers(0, 9))
-def test_any_table(table, seed, tmp_path_factory):
-    distiller = fit(table, seed=seed, epochs=1)
-    path = tmp_path_factory.mktemp("onnx") / "a.onnx"
-    to_onnx(distiller, path)
-    session = open_session(path)
-    proba = session.run(["probabilities"], feeds_of(session, table))[0]
-    assert_allclose(proba, distiller.predict_proba(table), atol=1e-6)
-
-
-def test_metadata_says_what_goes_in_and_comes_out(table, tmp_path):
-    X, distiller = table
-    session = assert_same(distiller, tmp_path / "a.onnx", X)
-    facts = session.get_modelmeta().custom_metadata_map
-    assert json.loads(facts["classes"]) == ["no", "perhaps", "yes"]
-    assert json.loads(facts["columns"])["text"] == "text"
-    assert json.loads(facts["columns"])["float"] == "float64"
-    assert facts["sk_ekd"]
-    assert facts["format"] == "sk_ekd student 1"
 
 
 def test_recipe_of_the_metadata_runs(table, tmp_path):
@@ -268,48 +164,12 @@ def make_lightgbm():
     return LGBMClassifier(n_estimators=5, verbose=-1)
 
 
-def make_histogram_boosting():
-    return HistGradientBoostingClassifier(max_iter=5, early_stopping=False)
-
-
-STUDENTS = {
-    "tree": lambda: DecisionTreeClassifier(random_state=0),
-    "forest": lambda: RandomForestClassifier(5, random_state=0),
-    "histogram boosting": make_histogram_boosting,
-    "logistic": lambda: LogisticRegression(max_iter=500),
-    "LightGBM": make_lightgbm,
-    "XGBoost": lambda: XGBClassifier(n_estimators=5),
-    "CatBoost": make_catboost,
-    "net": make_net,
-    "steps and net": lambda: make_pipeline(StandardScaler(), PCA(9), make_net()),
-    "steps and tree": lambda: make_pipeline(StandardScaler(), make_lightgbm()),
-}
-
-
-@pytest.mark.parametrize("name", STUDENTS)
-@pytest.mark.parametrize("y", [CODES, FLAGS], ids=["ten classes", "two of text"])
-def test_student_of_the_users_own(name, y, tmp_path):
-    distiller = distill(STUDENTS[name](), DIGITS, y)
-    assert_same(distiller, tmp_path / "a.onnx", DIGITS, X=DIGITS[:50])
-
-
 def test_binary_net_and_images(tmp_path):
     binary = distill(make_net(OneLogit, NeuralNetBinaryClassifier), DIGITS, FLAGS)
     assert_same(binary, tmp_path / "a.onnx", DIGITS, X=DIGITS[:50])
     images = DIGITS.reshape(-1, 1, 8, 8).astype(np.float32)
     distiller = distill(make_net(Net), images, CODES)
     assert_same(distiller, tmp_path / "a.onnx", images, X=images[:1])
-
-
-def test_student_that_never_saw_a_class(tmp_path):
-    proba = np.tile([0.0, 0.5, 0.5, 0.0], (len(DIGITS), 1, 1))
-    distiller = EnsembleDistiller(
-        None, DecisionTreeClassifier(max_depth=3, random_state=0), classes=[0, 1, 2, 3]
-    )
-    known = np.isin(CODES, [1, 2])
-    distiller.fit(DIGITS[known], CODES[known], teacher_proba=proba[known])
-    assert distiller.student_.classes_.tolist() == [1, 2]
-    assert_same(distiller, tmp_path / "a.onnx", DIGITS[known], X=DIGITS[:50])
 
 
 @pytest.mark.parametrize("end", [make_net, make_lightgbm, make_catboost])
@@ -324,13 +184,6 @@ def test_columns_of_a_table_reach_their_steps(end, tmp_path):
     distiller = distill(make_pipeline(columns, end()), X, FLAGS)
     session = assert_same(distiller, tmp_path / "a.onnx", X, X=X[:50])
     assert [node.name for node in session.get_inputs()] == [*X.columns]
-
-
-def test_table_of_numbers_reaches_a_bare_model(tmp_path):
-    X = pd.DataFrame(DIGITS[:, 10:14], columns=list("abcd"))
-    for student in (make_net(), DecisionTreeClassifier(max_depth=3, random_state=0)):
-        distiller = distill(student, X, FLAGS)
-        assert_same(distiller, tmp_path / "a.onnx", X, X=X[:50])
 
 
 # --- What cannot be exported ----------------------------------------------------------
@@ -389,18 +242,3 @@ def test_student_of_the_users_own_needs_rows(tmp_path):
             ValueError, match=r"pass some, to_onnx\(distiller, path, X="
         ):
             to_onnx(distiller, tmp_path / "a.onnx", X=rows)
-
-
-def test_only_a_fitted_distiller_is_exported(table, tmp_path):
-    with pytest.raises(NotFittedError):
-        to_onnx(EnsembleDistiller(None), tmp_path / "a.onnx")
-    with pytest.raises(TypeError, match="must be a fitted EnsembleDistiller"):
-        to_onnx(table[1].student_, tmp_path / "a.onnx")
-
-
-@pytest.mark.parametrize("missing", ["onnx", "onnxscript"])
-def test_missing_package_names_the_extra(missing, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, missing, None)
-    distiller = distill(make_net(), DIGITS, CODES)
-    with pytest.raises(ImportError, match=rf"{missing}: pip install 'sk_ekd.export.'"):
-        to_onnx(distiller, tmp_path / "a.onnx", X=DIGITS[:9])
