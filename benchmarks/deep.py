@@ -463,7 +463,6 @@ IMAGES = Benchmark(
     unit=ImageUnit,
     sets=("fashion_mnist",),
     budgets=(0.01, 0.1),
-    seeds=3,
     **SHARED,
 )
 
