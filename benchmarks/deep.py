@@ -367,7 +367,8 @@ def time_single(ask, X):
 
 
 def report(table, path):
-    """Return tables of accuracy, log-loss and cost, and paired differences."""
+    """Draw a figure beside the results; return tables, and paired differences."""
+    plot_accuracy(table, path.with_suffix(".png"))
     order = table["method"].drop_duplicates()
     unit = table["set"] + ", " + table["labeled"].map("{:g}".format)
     grouped = table.assign(unit=unit).groupby(["method", "unit"], sort=False)
@@ -397,29 +398,28 @@ def report(table, path):
     found.insert(2, "points", show_differences(found, scale=100))
     kept = ["method", "against", "points", "higher", "lower", "sets", "pairs"]
     parts.append("\n" + found[kept].to_markdown(index=False))
-    plot_accuracy(table, path.with_suffix(".png"))
     return "\n".join(parts)
 
 
 def plot_accuracy(table, path):
-    """Draw each method's accuracy, mean and range; squares have more labels."""
+    """Draw each method's accuracy, mean and range of seeds, a panel each."""
     import matplotlib.pyplot as plt
 
-    panels = [*table.groupby("set", sort=False)]
+    panels = [*table.groupby(["set", "labeled"])]
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(4 * len(panels), 3.4), layout="constrained",
+        len(panels) // 2, 2, figsize=(8, 1.6 * len(panels)), layout="constrained",
         sharey=True, squeeze=False,
     )  # fmt: skip
     methods = [*table["method"].drop_duplicates()][::-1]
-    for ax, (name, rows) in zip(axes.flat, panels, strict=True):
-        for (_, part), marker in zip(rows.groupby("labeled"), "os", strict=False):
-            found = 100 * part.groupby("method")["accuracy"].agg(["mean", "min", "max"])
-            for place, method in enumerate(methods):
-                mean, low, high = found.loc[method]
-                color = COLORS[kind_of(method)]
-                ax.plot([low, high], [place, place], color=color, linewidth=2)
-                ax.plot(mean, place, marker, color=color, markersize=6)
-        ax.set(title=name, xlabel="accuracy on test rows (%)")
+    for ax, ((name, labeled), rows) in zip(axes.flat, panels, strict=True):
+        found = 100 * rows.groupby("method")["accuracy"].agg(["mean", "min", "max"])
+        for place, method in enumerate(methods):
+            mean, low, high = found.loc[method]
+            color = COLORS[kind_of(method)]
+            ax.plot([low, high], [place, place], color=color, linewidth=2)
+            ax.plot(mean, place, "o", color=color, markersize=6)
+        share = f"{100 * labeled:g} %" if labeled < 1 else f"{labeled:g} of each class"
+        ax.set(title=f"{name}, {share} labeled", xlabel="accuracy on test rows (%)")
         ax.set_yticks(range(len(methods)), methods)
         ax.grid(axis="x", alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)
