@@ -418,8 +418,9 @@ def plot_accuracy(table, path):
             color = COLORS[kind_of(method)]
             ax.plot([low, high], [place, place], color=color, linewidth=2)
             ax.plot(mean, place, "o", color=color, markersize=6)
-        share = f"{100 * labeled:g} %" if labeled < 1 else f"{labeled:g} of each class"
-        ax.set(title=f"{name}, {share} labeled", xlabel="accuracy on test rows (%)")
+        share = f"{100 * labeled:g} % labeled"
+        share = share if labeled < 1 else f"{labeled:g} labels a class"
+        ax.set(title=f"{name}, {share}", xlabel="accuracy on test rows (%)")
         ax.set_yticks(range(len(methods)), methods)
         ax.grid(axis="x", alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._chunks import (
     check_chunkwise,
@@ -422,7 +421,7 @@ default=None
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):
         """Check the input, and find all classes -> Predictions to fit, Data."""
         X = as_rows(X)
-        validate_data(self, X, y, reset=first, skip_check_array=True)
+        self._check_columns(X, y, reset=first)
         teachers, cv = self.teachers, self.cv
         if first:
             classes = self.classes if classes is None else classes

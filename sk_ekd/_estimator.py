@@ -130,10 +130,14 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Check rows to predict: that their columns are those of the fit."""
         check_is_fitted(self)
         X = as_rows(X)
-        # which takes longer than a small student
-        if not is_of_torch(X) and not self._has_same_columns(X):
-            validate_data(self, X, reset=False, skip_check_array=True)
+        if not self._has_same_columns(X):  # which takes longer than a small student
+            self._check_columns(X)
         return X
+
+    def _check_columns(self, X, y="no_validation", *, reset=False):
+        """Check that columns are those of the fit, or with `reset` keep their names."""
+        if reset or not is_of_torch(X):  # the student checks the form of these
+            validate_data(self, X, y, reset=reset, skip_check_array=True)
 
     def _has_same_columns(self, X):
         """Return whether columns are, at a first look, those of the fit."""

@@ -43,8 +43,8 @@ def read_inputs(X, *, by_user=False):
     if isinstance(X, torch.Tensor):
         X = X.numpy(force=True)
     if isinstance(X, pd.DataFrame):
-        is_integer = all(isinstance(t, np.dtype) and t.kind in "iu" for t in X.dtypes)
-        X = X.to_numpy() if is_integer else X
+        is_integer = all(map(pd.api.types.is_integer_dtype, X.dtypes))
+        X = X.to_numpy(np.int64) if is_integer and not X.isna().any(axis=None) else X
     elif isinstance(X, (list, tuple)):
         X = _read_list(X)
     if by_user and not is_array_of(X, "biuf") and not issparse(X):
@@ -135,8 +135,8 @@ def _read_part(key, part):
         part = part.numpy(force=True)
     if not is_array_of(part, "biuf"):
         raise ValueError(
-            f"X[{key!r}] must be an array of numbers, got one of type "
-            f"{getattr(part, 'dtype', type(part).__name__)}: a net takes numbers only."
+            f"X[{key!r}] must be an array of numbers, got a {type(part).__name__} of "
+            f"{getattr(part, 'dtype', 'no dtype')}: a net takes dense numbers only."
         )
     if isinstance(part, np.memmap):
         return part

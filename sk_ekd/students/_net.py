@@ -307,6 +307,11 @@ def _initialize(net, X, criterion, own):
     outputs = _try_inputs(net, few)
     if outputs:  # a loader of the user's may leave out a batch that is too small
         output = torch.cat([first_of(output) for output in outputs])
+        if is_binary(net) and isinstance(outputs[0], Mapping):
+            raise ValueError(
+                "NeuralNetBinaryClassifier reads no output that is an object: use "
+                "NeuralNetClassifier with CrossEntropyLoss, and one logit a class."
+            )
         is_ours = isinstance(net.predict_nonlinearity, ProbaOfLogits)
         if is_ours and isinstance(outputs[0], Mapping):  # of which skorch takes none
             own["nonlinearity"] = net.predict_nonlinearity

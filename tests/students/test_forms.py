@@ -5,15 +5,18 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch import NeuralNetBinaryClassifier
 from skorch.helper import SliceDict
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
@@ -85,9 +88,19 @@ def test_integers_of_any_width_reach_an_embedding(dtype):
     assert (distiller.predict(X) == CODE).mean() > 0.9
 
 
-@pytest.mark.parametrize("form", [list, torch.from_numpy, np.asfortranarray])
-def test_ids_in_lists_and_tensors_are_those_of_an_array(form):
-    X = form(IDS) if form is not list else IDS.tolist()
+@pytest.mark.parametrize(
+    "X",
+    [
+        IDS.tolist(),
+        torch.from_numpy(IDS),
+        [*torch.from_numpy(IDS)],
+        np.asfortranarray(IDS),
+        pd.DataFrame(IDS),
+        pd.DataFrame(IDS).astype("Int64"),
+    ],
+    ids=["list", "tensor", "tensors", "Fortran", "DataFrame", "nullable"],
+)
+def test_ids_in_any_table_are_those_of_an_array(X):
     assert_array_equal(distill(X).predict_proba(X), expected())
 
 
@@ -343,6 +356,11 @@ class Empty(Bag):
         return ()
 
 
+class OneNamed(NamedBag):
+    def __init__(self):
+        super().__init__(out_features=1)
+
+
 class Hidden(Bag):
     def forward(self, ids):
         return self.embed(ids), self.layer(self.embed(ids).mean(dim=1))
@@ -383,7 +401,7 @@ def with_key(**parts):
             misfit(MaskedBag),
             with_key(input_ids=IDS.astype(str)),
             "X['input_ids'] must be an array of numbers",
-            "a net takes numbers only",
+            "a net takes dense numbers only",
         ),
         (
             misfit(MaskedBag),
@@ -399,6 +417,24 @@ def with_key(**parts):
         ),
         (misfit(NoLogits), IDS, "keys ['hidden']", "one of them must be 'logits'"),
         (misfit(Empty), IDS, "got tuple", "a tuple that begins with one"),
+        (
+            lambda X: distill(
+                X,
+                NeuralNetBinaryClassifier(OneNamed, train_split=None, verbose=0),
+                y=CODE % 2,
+                teacher_proba=PROBA[..., :2]
+                / PROBA[..., :2].sum(axis=2, keepdims=True),
+            ),
+            IDS,
+            "NeuralNetBinaryClassifier reads no output that is an object",
+            "use NeuralNetClassifier",
+        ),
+        (
+            misfit(MaskedBag),
+            with_key(attention_mask=sparse.csr_matrix(IDS)),
+            "X['attention_mask'] must be an array of numbers, got a csr_matrix",
+            "dense numbers only",
+        ),
         (misfit(Hidden), IDS, "got (9, 5, 8)", "`num_labels` of its config"),
         (
             lambda X: distill(X, net(dataset=Files)),
@@ -411,6 +447,14 @@ def with_key(**parts):
             BATCH,
             "student=None takes tables, got a SliceDict",
             "pass a net that reads it",
+        ),
+        (
+            lambda X: distill(IDS, net(max_epochs=1)).partial_fit(
+                X, PARTLY, teacher_proba=PROBA
+            ),
+            BATCH,
+            "fitted on an array, got SliceDict",
+            "the same form",
         ),
         (predict(), IDS + 5, "X has integers from 5 to 34", "a `num_embeddings`"),
         (predict(), IDS.astype(float), "fitted on integers", "X.astype(np.int64)"),
