@@ -207,7 +207,9 @@ class ProbaOfLogits:
 def to_proba(net):
     """Return what turns an output of the fitted net into probabilities."""
     own = net.predict_nonlinearity
-    if callable(own) and not isinstance(own, ProbaOfLogits):
+    if isinstance(own, ProbaOfLogits):
+        return own.form.proba
+    if callable(own):
         return own
     return _FORMS[type(uncompiled(net.criterion_))].proba
 
