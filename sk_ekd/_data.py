@@ -1,6 +1,7 @@
 """Read what the caller passed, once: rows of any kind, their labels and weights."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from ._compat import safe_indexing
 from ._torch_rows import as_sliceable
 
 # as torch names those of numbers that are not float32
-TYPES = re.compile(r"\b(double|float64|half|long|int|short|char|byte)\b", re.IGNORECASE)
+TYPES = re.compile(
+    r"\b(double|float64|half|long|int|short|char|byte)(tensor)?\b", re.IGNORECASE
+)
 
 
 class Data(NamedTuple):
@@ -92,14 +95,25 @@ def as_given(X):
 
 
 def as_float32(X):
-    """Cast rows for a net of float32, where they are an array of other numbers."""
+    """Cast rows for a net of float32, where they are an array of other numbers.
+
+    In a Mapping, integers become int64, which is what an embedding takes.
+    """
+    if isinstance(X, Mapping):
+        return type(X)(**{key: _as_torchs(part) for key, part in X.items()})
     return X.astype(np.float32) if _is_castable(X) else X
+
+
+def _as_torchs(part):
+    kind = getattr(getattr(part, "dtype", None), "kind", "")  # a tensor has none
+    dtypes = {"f": np.float32, "i": np.int64, "u": np.int64}
+    return part.astype(dtypes[kind]) if kind in dtypes else part
 
 
 def refuses_type(error, X):
     """Return whether X failed for its type: a torch net takes that of its weights."""
     is_of_type = isinstance(error, RuntimeError) and TYPES.search(str(error))
-    return bool(is_of_type) and _is_castable(X)
+    return bool(is_of_type) and (_is_castable(X) or isinstance(X, Mapping))
 
 
 def _is_castable(X):

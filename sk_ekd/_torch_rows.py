@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.sparse import issparse
 
 
 def as_sliceable(X):
@@ -14,6 +15,8 @@ def as_sliceable(X):
 
     All other X is returned as it is. Both are taken apart by row, by scikit-learn, too.
     """
+    if issparse(X):  # of which one kind is a dict
+        return X
     if isinstance(X, Mapping):
         return _read_mapping(X)
     torch = sys.modules.get("torch")

@@ -33,6 +33,7 @@ def can_train(net, batches):
         and not criterion.form.has_options
         and _is_of_cross_entropies(criterion.loss)
         and not rows.by_batch
+        and isinstance(rows.X, torch.Tensor)  # no Mapping of them
         and rows.X.ndim == 2
         and rows.X.device.type == "cpu"
         and _is_plain_mlp(module)

@@ -6,13 +6,14 @@ and "as given" for rows that a Dataset or loader of the user's reads.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from math import prod
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.sparse import issparse
-from sklearn.utils import check_array, gen_batches
+from sklearn.utils import check_array
 from skorch.helper import SliceDataset, SliceDict
 
 from .._data import fill_masked
@@ -21,6 +22,7 @@ from .._torch_rows import as_sliceable
 BLOCK_VALUES = 2**24  # looked at at once: 64 MB
 DTYPES = {"i": "int64", "u": "int64", "b": "bool", "f": "float32"}  # by a dtype's kind
 AS_GIVEN = "as given"
+MOST_EXACT = 2**24  # up to which float32 has all integers
 FLOAT32 = {
     "dtype": np.float32,
     "accept_sparse": "csr",
@@ -47,8 +49,8 @@ def read_inputs(X, *, by_user=False):
         X = X.to_numpy(np.int64) if is_integer and not X.isna().any(axis=None) else X
     elif isinstance(X, (list, tuple)):
         X = _read_list(X)
-    if by_user and not is_array_of(X, "biuf") and not issparse(X):
-        return X
+    if by_user and not _is_numeric(X):
+        return X.tolist() if isinstance(X, pd.Series) else X  # taken by position
     if is_array_of(X, "iu") and X.ndim > 1 and X.size:
         return X
     return as_matrix(X)
@@ -60,7 +62,11 @@ def choices(Z):
         return [{key: DTYPES[part.dtype.kind] for key, part in Z.items()}]
     if not is_array_of(Z, "biuf") and not issparse(Z):
         return [AS_GIVEN]
-    return ["int64", "float32"] if is_array_of(Z, "iu") else ["float32"]
+    if not is_array_of(Z, "iu"):
+        return ["float32"]
+    # a module that takes both, as of images in bytes, computes with numbers
+    is_exact = not Z.size or max(-int(Z.min()), int(Z.max())) <= MOST_EXACT
+    return ["float32", "int64"] if is_exact else ["int64", "float32"]
 
 
 def settle(Z, inputs):
@@ -89,16 +95,17 @@ def settle(Z, inputs):
     return Z if isinstance(Z, np.memmap) else np.ascontiguousarray(Z, dtype=np.int64)
 
 
-def check_vocabulary(error, Z):
+def check_vocabulary(error, *rows):
     """Raise a better error where an index among rows was out of a module's range."""
     if not isinstance(error, IndexError):
         return
-    parts = Z if isinstance(Z, Mapping) else {"X": Z}
-    found = [
-        f"{key} has integers from {part.min()} to {part.max()}"
-        for key, part in parts.items()
-        if is_array_of(part, "iu") and part.size
-    ]
+    ranges = {}
+    for Z in rows:
+        for key, part in (Z if isinstance(Z, Mapping) else {"X": Z}).items():
+            if is_array_of(part, "iu") and part.size:
+                low, high = ranges.get(key, (part.min(), part.max()))
+                ranges[key] = min(low, part.min()), max(high, part.max())
+    found = [f"{k} has integers from {a} to {b}" for k, (a, b) in ranges.items()]
     if found:
         raise ValueError(
             f"The student's module looks up what it does not have ({error}): "
@@ -111,6 +118,17 @@ def check_vocabulary(error, Z):
 def is_array_of(X, kinds):
     """Return whether X is an array of one of these kinds of dtype."""
     return isinstance(X, np.ndarray) and X.dtype.kind in kinds
+
+
+def _is_numeric(X):
+    """Return whether rows are an array or a table of numbers."""
+    if isinstance(X, pd.DataFrame):
+        return all(map(pd.api.types.is_numeric_dtype, X.dtypes))
+    if is_array_of(X, "O") and X.ndim > 1:
+        with suppress(TypeError, ValueError):
+            return X.astype(np.float32) is not None
+        return False
+    return issparse(X) or is_array_of(X, "biuf")
 
 
 def _read_list(X):
@@ -132,17 +150,19 @@ def _read_list(X):
 def _read_part(key, part):
     """Return one array of a Mapping in a type that a net may be fed."""
     if isinstance(part, torch.Tensor):
-        part = part.numpy(force=True)
+        is_float = part.is_floating_point()  # NumPy has no bfloat16
+        part = (part.float() if is_float else part).numpy(force=True)
+    if isinstance(part, np.ma.MaskedArray):
+        part = fill_masked(part)
     if not is_array_of(part, "biuf"):
         raise ValueError(
             f"X[{key!r}] must be an array of numbers, got a {type(part).__name__} of "
             f"{getattr(part, 'dtype', 'no dtype')}: a net takes dense numbers only."
         )
-    if isinstance(part, np.memmap):
-        return part
-    with np.errstate(over="ignore"):  # refused below
-        part = np.ascontiguousarray(part, dtype=DTYPES[part.dtype.kind])
-    if part.dtype.kind == "f" and not np.isfinite(part).all():
+    if not isinstance(part, np.memmap):
+        with np.errstate(over="ignore"):  # refused below
+            part = np.ascontiguousarray(part, dtype=DTYPES[part.dtype.kind])
+    if part.dtype.kind == "f" and not all(map(_is_finite, _blocks(part))):
         raise ValueError(
             f"X[{key!r}] has NaN, infinity, or a value too large for float32, which "
             "the student's net cannot take: impute, clip or scale it."
@@ -150,11 +170,25 @@ def _read_part(key, part):
     return part
 
 
+def _blocks(X):
+    """Yield rows of an array as float32, few enough to hold a copy of them."""
+    size = max(1, BLOCK_VALUES // max(1, prod(X.shape[1:])))
+    for start in range(0, len(X), size):
+        with np.errstate(over="ignore"):
+            yield X[start : start + size].astype(np.float32)
+
+
+def _is_finite(values):
+    return np.isfinite(values).all()
+
+
 def _settle_parts(Z, inputs):
     if Z.keys() != inputs.keys():
         raise ValueError(
             f"The student was fitted on X with the keys {list(inputs)}, got {list(Z)}."
         )
+    if not len(Z):
+        raise ValueError("X has 0 rows: at least 1 is required.")
     parts = {}
     for key, dtype in inputs.items():
         part = Z[key]
@@ -177,9 +211,8 @@ def _describe(inputs):
 def as_matrix(X):
     """Return X as the float32 array or CSR matrix that a net can take."""
     if isinstance(X, np.memmap) and X.ndim > 1 and X.size and X.dtype.kind in "fiub":
-        for block in gen_batches(len(X), max(1, BLOCK_VALUES // prod(X.shape[1:]))):
-            with np.errstate(over="ignore"):
-                _check_finite(X[block].astype(np.float32))
+        for block in _blocks(X):
+            _check_finite(block)
         return X
     if type(X) is np.ndarray and X.ndim > 1 and X.size and X.dtype == np.float32:
         with np.errstate(over="ignore"):
@@ -220,7 +253,7 @@ def as_matrix(X):
 
 
 def _check_finite(values):
-    if not np.isfinite(values).all():
+    if not _is_finite(values):
         if not np.isnan(values).any():
             raise ValueError(
                 "Input X contains infinity or a value too large for dtype('float32'), "

@@ -28,7 +28,7 @@ from skorch.utils import to_device
 from torch import nn
 
 from .._compat import safe_indexing, warn
-from .._data import count_rows
+from .._data import TYPES, count_rows
 from .._torch_state import seeded
 from ._criterion import Criterion, LossTerms, MakeCriterion
 from ._epoch import (
@@ -76,7 +76,6 @@ from ._steps import (
 )
 
 CAST = {**FLOAT32, "force_writeable": True}  # as torch wants it
-ARRAYS = "float32", "int64"  # what a net is fed of an array
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
@@ -121,10 +120,12 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
 
 def _add_cast(student, inputs):
     """Let a fitted Pipeline predict by itself, whatever array its steps return."""
-    if inputs not in ARRAYS:
+    if inputs == "float32":
+        cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=CAST)
+    elif inputs == "int64":  # to cast would cut off a fraction
+        cast = FunctionTransformer(np.asarray)
+    else:
         return
-    how = {**CAST, "dtype": np.dtype(inputs)}
-    cast = FunctionTransformer(check_array, accept_sparse=True, kw_args=how)
     cast.set_output(transform="default")  # a net takes no DataFrame
     student.steps.insert(-1, (inputs, cast))
 
@@ -229,12 +230,22 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
             net.train_split = predefined_split(held)
         rows = make_dataset(X, pack(targets, mixable=mixable))
         epochs.start(n_epochs or net.max_epochs)
-        with noticed_interrupts() as interrupts:
+        with noticed_interrupts() as interrupts, _checked_vocabulary(X, valid):
             net.partial_fit(rows, None, epochs=n_epochs)
         is_whole = not len(net.history) or "train_batch_count" in net.history[-1]
         if interrupts or not is_whole:
             raise KeyboardInterrupt  # which skorch swallowed: half a student
         epochs.finish()
+
+
+@contextmanager
+def _checked_vocabulary(X, valid):
+    """Say which integers a module cannot look up, where it is trained on some."""
+    try:
+        yield
+    except IndexError as error:
+        check_vocabulary(error, X, *(valid or ())[:1])
+        raise
 
 
 @contextmanager
@@ -354,6 +365,8 @@ def _refuse_inputs(few, tried, errors):
         if isinstance(error.__cause__, IndexError):  # said well already
             raise error
         check_vocabulary(error, few)
+    # of two ways to feed integers, one fails for the type
+    reason = next((e for e in errors if not TYPES.search(str(e))), errors[-1])
     if isinstance(few, Mapping):
         parts = (f"{k}, {v.dtype} {v.shape[1:]}" for k, v in few.items())
         form = f"rows of {' and '.join(parts)}"
@@ -376,8 +389,8 @@ def _refuse_inputs(few, tried, errors):
         if not is_array_of(few, "iu"):
             cure += " If it expects integers, such as token ids: X.astype(np.int64)."
     raise ValueError(
-        f"The student's module cannot take {form}: {errors[-1]}. {cure}"
-    ) from errors[-1]
+        f"The student's module cannot take {form}: {reason}. {cure}"
+    ) from reason
 
 
 def _set_width(net, shape, n_classes):
@@ -560,4 +573,5 @@ def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
             except IndexError as error:
                 check_vocabulary(error, Z)
                 raise
-        yield to_device(output, "cpu")
+        is_known = isinstance(output, (torch.Tensor, Mapping))  # to `to_device`
+        yield to_device(output if is_known else first_of(output), "cpu")

@@ -20,6 +20,8 @@ def first_of(output):
                 f"{list(output)}: one of them must be 'logits'."
             )
         output = output["logits"]
+    elif hasattr(output, "logits"):
+        output = output.logits
     elif isinstance(output, tuple) and output:
         output = output[0]
     if not isinstance(output, torch.Tensor):

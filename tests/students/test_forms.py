@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetBinaryClassifier
+from skorch.dataset import Dataset as SkorchDataset
 from skorch.helper import SliceDict
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
@@ -24,7 +25,7 @@ from torch.utils.data import Dataset, TensorDataset
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.inspection import agreement_report, distillation_report
 from sk_ekd.model_selection import SemiSupervisedSplit
-from sk_ekd.students import default_student
+from sk_ekd.students import MLP, default_student
 from tests.students.tokens import (
     BATCH,
     CODE,
@@ -503,3 +504,141 @@ def test_options_of_the_users_loader_reach_ids():
     distiller = distill(IDS, net(iterator_train__num_workers=0))
     assert distiller.student_.inputs_ == "int64"
     assert_allclose(distiller.predict_proba(IDS).sum(axis=1), 1)
+
+
+# --- What a stranger broke --------------------------------------------------------
+
+
+class Scaled(nn.Module):
+    """Computes with its rows before the first layer, and changes them in training."""
+
+    def __init__(self, out_features=3):
+        super().__init__()
+        self.layer = nn.LazyLinear(out_features)
+
+    def forward(self, X):
+        Z = torch.empty_like(X)
+        Z[:] = X / 16
+        if self.training:
+            Z = Z + 0.01 * torch.randn_like(X)
+        return self.layer(Z * 1.0)
+
+
+def test_bytes_are_numbers_to_a_module_that_takes_floats():
+    X = IDS.astype(np.uint8)
+    bytes_, floats = (distill(rows, net(Scaled)) for rows in (X, X.astype(np.float32)))
+    assert bytes_.student_.inputs_ == "float32"
+    assert_array_equal(bytes_.predict_proba(X), floats.predict_proba(X))
+
+
+class Plain(SkorchDataset):
+    """A Dataset of the user's that changes nothing."""
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, lambda X: X.astype(object)])
+def test_tables_of_numbers_are_float32_to_a_users_dataset(form):
+    X = IDS / 7
+    student = net(nn.Sequential(nn.LazyLinear(3)), dataset=Plain)
+    expected = distill(X, student).predict_proba(X)
+    assert_array_equal(distill(form(X), student).predict_proba(form(X)), expected)
+
+
+def test_series_of_paths_is_taken_by_position(tmp_path):
+    paths = [str(tmp_path / f"{i}.npy") for i in range(N)]
+    for path, row in zip(paths, IDS, strict=True):
+        np.save(path, row)
+    X = pd.Series(paths, index=np.arange(N)[::-1])
+    student = net(dataset=Files, max_epochs=2)
+    listed = distill(paths, student, validation_fraction=0.2)
+    distiller = distill(X, student, validation_fraction=0.2)
+    assert_array_equal(distiller.predict_proba(X), listed.predict_proba(paths))
+
+
+def test_fractions_are_never_cut_off_to_ids():
+    distiller = distill(IDS, make_pipeline(FunctionTransformer(), net(max_epochs=1)))
+    with pytest.raises(ValueError, match="fitted on integers"):
+        distiller.predict(IDS + 0.7)
+    with pytest.raises(RuntimeError, match=r"FloatTensor|DoubleTensor"):
+        distiller.student_.predict(IDS + 0.7)
+
+
+class Wrong(Bag):
+    def __init__(self, out_features=3):
+        super().__init__(out_features)
+        self.layer = nn.Linear(9, out_features)
+
+
+def test_true_reason_of_a_net_of_ids_is_given():
+    with pytest.raises(ValueError, match="shapes cannot be multiplied"):
+        distill(IDS, net(Wrong))
+
+
+class Plainly:
+    """An output that is no Mapping."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+
+class ObjectBag(Bag):
+    def forward(self, ids):
+        return Plainly(super().forward(ids))
+
+
+def test_logits_of_any_object_are_found():
+    distiller = distill(IDS, net(ObjectBag))
+    assert_array_equal(distiller.predict_proba(IDS), expected())
+
+
+@pytest.mark.parametrize("module", [Bag, MaskedBag])
+def test_ids_beyond_the_vocabulary_are_named_while_training(module):
+    def make(ids):
+        return ids if module is Bag else with_key(input_ids=ids)
+
+    late = IDS.copy()
+    late[-1, 0] = 99
+    distiller = distill(make(IDS), net(module, max_epochs=1))
+    with pytest.raises(ValueError, match="integers from 0 to 99"):
+        distiller.partial_fit(make(late), PARTLY, teacher_proba=PROBA)
+    for row in range(0, N, 7):  # some of them are held out
+        odd = IDS.copy()
+        odd[row, 0] = 99
+        with pytest.raises(ValueError, match="to 99"):
+            distill(make(odd), net(module, max_epochs=1), validation_fraction=0.3)
+
+
+@pytest.mark.parametrize("cv", ["prefit", 3])
+def test_parts_of_a_mapping_are_cast_for_a_teacher_that_is_a_net(cv):
+    class Both(MaskedBag):
+        def forward(self, input_ids, attention_mask):
+            return super().forward(input_ids, attention_mask > 0.5) + 0 * (
+                self.layer.weight[0, 0] * attention_mask.sum()
+            )
+
+    rows = with_key(attention_mask=(IDS > 0).astype(float))
+    narrow = rows | {"input_ids": IDS.astype(np.int16)}
+    teacher = net(Both, max_epochs=2)
+    if cv == "prefit":
+        fitted = {"input_ids": IDS, "attention_mask": rows["attention_mask"]}
+        fitted["attention_mask"] = fitted["attention_mask"].astype(np.float32)
+        teacher.fit(fitted, CODE)
+    model = EnsembleDistiller([teacher], net(Both), cv=cv, random_state=0)
+    assert model.fit(narrow, PARTLY).predict(narrow).shape == (N,)
+
+
+def test_missing_numbers_of_a_memmap_or_under_a_mask_are_refused(tmp_path):
+    mapped = np.memmap(tmp_path / "mask", dtype=np.float64, mode="w+", shape=IDS.shape)
+    mapped[:] = 1
+    mapped[5, 2] = np.nan
+    masked = np.ma.array(np.ones(IDS.shape), mask=np.isnan(mapped))
+    for part in (mapped, masked):
+        with pytest.raises(ValueError, match=r"X\['attention_mask'\] has NaN"):
+            distill(with_key(attention_mask=part), net(MaskedBag))
+
+
+def test_built_in_module_takes_a_mapping():
+    X = {"input": IDS.astype(np.float32)}
+    distiller = distill(X, net(MLP, module__in_features=IDS.shape[1]))
+    assert_allclose(distiller.predict_proba(X).sum(axis=1), 1)
+    with pytest.raises(ValueError, match="X has 0 rows"):
+        distiller.predict({"input": IDS[:0].astype(np.float32)})
