@@ -67,8 +67,8 @@ def _split(student):
     if not isinstance(student, Pipeline):
         return None, student
     *steps, (_, model) = student.steps
-    if steps and getattr(steps[-1][1], "func", None) is check_array:
-        steps.pop()  # the distiller's, which casts to float32
+    if steps and getattr(steps[-1][1], "func", None) in (check_array, np.asarray):
+        steps.pop()  # the distiller's, which makes an array
     return Pipeline(steps) if steps else None, model
 
 

@@ -4,6 +4,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import make_pipeline
 from torch.utils.data import TensorDataset
 
 from sk_ekd.export import to_onnx
@@ -32,6 +33,15 @@ def test_net_of_token_ids_takes_them_by_their_names(tmp_path, module):
     found = {"path": path, "X": X, "onnxruntime": onnxruntime}
     exec(recipe, found)
     assert_allclose(found["proba"], proba, atol=1e-6)
+
+
+def test_pipeline_of_a_net_alone_takes_ids(tmp_path):
+    student = make_pipeline(tokens.net(max_epochs=2))
+    distiller = tokens.distill(tokens.IDS, student)
+    path = tmp_path / "student.onnx"
+    to_onnx(distiller, path, X=tokens.IDS)
+    _, proba = open_file(path).run(None, {"X": tokens.IDS})
+    assert_allclose(proba, distiller.predict_proba(tokens.IDS), atol=1e-6)
 
 
 def test_net_of_a_dataset_is_an_error_that_says_so(tmp_path):
