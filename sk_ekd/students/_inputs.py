@@ -5,6 +5,7 @@ What that is gets decided once, before the net trains, and stays with it as `inp
 and "as given" for rows that a Dataset or loader of the user's reads.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from math import prod
@@ -22,6 +23,10 @@ from .._torch_rows import as_sliceable
 BLOCK_VALUES = 2**24  # looked at at once: 64 MB
 DTYPES = {"i": "int64", "u": "int64", "b": "bool", "f": "float32"}  # by a dtype's kind
 AS_GIVEN = "as given"
+# as nn.Embedding and nn.EmbeddingBag say of an id that they do not have
+OUT_OF_RANGE = re.compile(
+    "index out of range in self|not in the valid range|idx < num_embeddings"
+)
 MOST_EXACT = 2**24  # up to which float32 has all integers
 FLOAT32 = {
     "dtype": np.float32,
@@ -97,7 +102,7 @@ def settle(Z, inputs):
 
 def check_vocabulary(error, *rows):
     """Raise a better error where an index among rows was out of a module's range."""
-    if not isinstance(error, IndexError):
+    if not OUT_OF_RANGE.search(str(error)):
         return
     ranges = {}
     for Z in rows:

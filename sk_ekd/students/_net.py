@@ -46,6 +46,7 @@ from ._epoch import (
 from ._inputs import (
     AS_GIVEN,
     FLOAT32,
+    OUT_OF_RANGE,
     as_matrix,
     check_vocabulary,
     choices,
@@ -243,7 +244,7 @@ def _checked_vocabulary(X, valid):
     """Say which integers a module cannot look up, where it is trained on some."""
     try:
         yield
-    except IndexError as error:
+    except (IndexError, RuntimeError) as error:
         check_vocabulary(error, X, *(valid or ())[:1])
         raise
 
@@ -362,7 +363,7 @@ def _try_inputs(net, few):
 def _refuse_inputs(few, tried, errors):
     """Raise for rows that the module cannot take, with its own reason."""
     for error in errors:
-        if isinstance(error.__cause__, IndexError):  # said well already
+        if OUT_OF_RANGE.search(str(error.__cause__)):  # said well already
             raise error
         check_vocabulary(error, few)
     # of two ways to feed integers, one fails for the type
@@ -570,7 +571,7 @@ def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
             rows = as_tensor(Z[start : start + size], net.inputs_)
             try:
                 output = infer(rows)
-            except IndexError as error:
+            except (IndexError, RuntimeError) as error:
                 check_vocabulary(error, Z)
                 raise
         is_known = isinstance(output, (torch.Tensor, Mapping))  # to `to_device`

@@ -590,16 +590,29 @@ def test_logits_of_any_object_are_found():
     assert_array_equal(distiller.predict_proba(IDS), expected())
 
 
-@pytest.mark.parametrize("module", [Bag, MaskedBag])
+class SummedBag(Bag):
+    """An EmbeddingBag, which says in other words what it lacks."""
+
+    def __init__(self, out_features=3):
+        super().__init__(out_features)
+        self.embed = nn.EmbeddingBag(VOCABULARY, 8, padding_idx=0)
+
+    def forward(self, ids):
+        return self.layer(self.embed(ids))
+
+
+@pytest.mark.parametrize("module", [Bag, MaskedBag, SummedBag])
 def test_ids_beyond_the_vocabulary_are_named_while_training(module):
     def make(ids):
-        return ids if module is Bag else with_key(input_ids=ids)
+        return with_key(input_ids=ids) if module is MaskedBag else ids
 
     late = IDS.copy()
     late[-1, 0] = 99
     distiller = distill(make(IDS), net(module, max_epochs=1))
     with pytest.raises(ValueError, match="integers from 0 to 99"):
         distiller.partial_fit(make(late), PARTLY, teacher_proba=PROBA)
+    with pytest.raises(ValueError, match="`num_embeddings` that is larger"):
+        distiller.predict(make(late))
     for row in range(0, N, 7):  # some of them are held out
         odd = IDS.copy()
         odd[row, 0] = 99
