@@ -1,5 +1,7 @@
 """Ask a file what the student was asked, before anyone relies on it."""
 
+from functools import cached_property
+
 import numpy as np
 
 from ._feeds import make_feed
@@ -10,10 +12,11 @@ TOLERANCE = 1e-4  # of a probability; rounding in float32 takes 1e-6
 
 def check_model(content, distiller, X):
     """Raise unless a file says of the rows, and odd ones, what the student does."""
-    check_rows(content, distiller, X)
+    file = OpenFile(content)
+    check_rows(file, distiller, X)
     for rows in make_probes(distiller, X):
         try:
-            check_rows(content, distiller, rows)
+            check_rows(file, distiller, rows)
         except ValueError as error:
             error.add_note(
                 f"X is fine; it is a row like these that differs, which the student "
@@ -22,11 +25,11 @@ def check_model(content, distiller, X):
             raise
 
 
-def check_rows(content, distiller, X):
+def check_rows(file, distiller, X):
     """Raise unless the file says of the rows what the distiller does."""
     expected, expected_label = distiller.predict_proba(X), distiller.predict(X)
     try:
-        label, proba = run(content, X)
+        label, proba = file.run(X)
     except Exception as error:  # of a runtime, which has types of its own
         raise ValueError(
             f"The file does not run on the rows X: {error}\n"
@@ -62,14 +65,24 @@ def _shown(label, proba):
     return f"{np.asarray(label).item()!r}, {proba.astype(float).round(4).tolist()}"
 
 
-def run(content, X):
-    """Return the labels and the probabilities that a file gives rows."""
-    import onnxruntime
+class OpenFile:
+    """A file, opened when it is first asked."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # an error is raised, and need not be printed
-    session = onnxruntime.InferenceSession(
-        content, options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, make_feed(X, session.get_inputs()))
+    def __init__(self, content):
+        self.content = content
+
+    @cached_property
+    def session(self):
+        """The session of a runtime, of one thread."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # an error is raised, and need not be printed
+        return onnxruntime.InferenceSession(
+            self.content, options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, X):
+        """Return the labels and the probabilities that it gives rows."""
+        return self.session.run(None, make_feed(X, self.session.get_inputs()))

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from .._data import as_rows, count_rows
 from .._estimator import check_distiller
 from ._built_in import describe_columns, make_graph
-from ._check import check_rows
+from ._check import OpenFile, check_rows
 from ._fold import fold, is_built_in
 from ._own import make_own_graph
 from ._packages import need
@@ -112,7 +112,7 @@ def _make_built_in(distiller, X):
     columns = describe_columns(folded, table.numbers_[table.is_text_])
     graph = make_graph(folded, columns)
     if X is not None:
-        check_rows(graph.model().SerializeToString(), distiller, X)
+        check_rows(OpenFile(graph.model().SerializeToString()), distiller, X)
     return graph, columns
 
 
