@@ -21,7 +21,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sk_ekd import EnsembleDistiller, UnifiedWeighting, ask_teachers
-from sk_ekd.students import _net as _student
+from sk_ekd.students import _predict as _student
 from sk_ekd.students._epoch import MemoryRows
 from tests.worlds import Normed, make_distiller, make_net
 

@@ -7,7 +7,6 @@ and "as given" for rows that a Dataset or loader of the user's reads.
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -130,9 +129,11 @@ def _is_numeric(X):
     if isinstance(X, pd.DataFrame):
         return all(map(pd.api.types.is_numeric_dtype, X.dtypes))
     if is_array_of(X, "O") and X.ndim > 1:
-        with suppress(TypeError, ValueError):
-            return X.astype(np.float32) is not None
-        return False
+        try:
+            X.astype(np.float32)
+        except (TypeError, ValueError):
+            return False
+        return True
     return issparse(X) or is_array_of(X, "biuf")
 
 

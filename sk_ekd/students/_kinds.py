@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from skorch import NeuralNet
 from torch import nn
 
-from . import _net, _weighted
+from . import _net, _predict, _weighted
 from ._steps import end_of
 
 NETS = NeuralNet, nn.Module  # a bare module is refused with a cure
@@ -41,7 +41,7 @@ def update_student(student, train, **how):
 def student_proba(student, X, n_classes):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
     if _kind_of(student) is _net:
-        return _net.student_proba(student, X)
+        return _predict.student_proba(student, X)
     return _weighted.student_proba(student, X, n_classes)
 
 

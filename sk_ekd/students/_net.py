@@ -1,11 +1,10 @@
-"""Train a skorch net on targets, and ask it."""
+"""Train a skorch net on targets."""
 
 import copy
 import inspect
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from math import prod
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array
-from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -27,8 +26,8 @@ from skorch.helper import predefined_split
 from skorch.utils import to_device
 from torch import nn
 
-from .._compat import safe_indexing, warn
-from .._data import TYPES, count_rows
+from .._compat import warn
+from .._data import count_rows
 from .._torch_state import seeded
 from ._criterion import Criterion, LossTerms, MakeCriterion
 from ._epoch import (
@@ -39,21 +38,10 @@ from ._epoch import (
     forward,
     has_own,
     has_plain_steps,
-    in_memory,
     reads_plainly,
     run_single_epoch,
 )
-from ._inputs import (
-    AS_GIVEN,
-    FLOAT32,
-    OUT_OF_RANGE,
-    as_matrix,
-    check_vocabulary,
-    choices,
-    is_array_of,
-    read_inputs,
-    settle,
-)
+from ._inputs import check_vocabulary, read_inputs, settle
 from ._interrupts import noticed_interrupts
 from ._output import (
     ProbaOfLogits,
@@ -63,25 +51,22 @@ from ._output import (
     is_binary,
     make_form,
     own_criterion,
-    proba_of,
     uncompiled,
 )
 from ._packed import pack
+from ._predict import CAST
 from ._steps import (
     check_kept,
-    end_of,
     fit_steps,
     refuse,
     seed_params,
     split_student,
 )
+from ._tried import try_inputs
 
-CAST = {**FLOAT32, "force_writeable": True}  # as torch wants it
 OWN = "sk_ekd_"  # callbacks of ours, which do not stay
 VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
-PREDICT_ROWS = 2**14  # rows of one forward pass at prediction, at most
-PREDICT_VALUES = 2**24  # values of them: 64 MB
 BORROWED = (  # attributes of the net that a training sets
     "predict_nonlinearity", "train_split", "iterator_train", "iterator_valid",
     "run_single_epoch", "get_dataset", "classes_inferred_",
@@ -315,8 +300,7 @@ def _initialize(net, X, criterion, own):
     if criterion not in net.criterion_.modules():  # the user's own way of making it
         own["criterion_"] = net.criterion_
         _own_parameters(net, criterion.loss)
-    few = _take_few(X)
-    outputs = _try_inputs(net, few)
+    few, outputs = try_inputs(net, X)
     if outputs:  # a loader of the user's may leave out a batch that is too small
         output = torch.cat([first_of(output) for output in outputs])
         if is_binary(net) and isinstance(outputs[0], Mapping):
@@ -329,69 +313,6 @@ def _initialize(net, X, criterion, own):
             own["nonlinearity"] = net.predict_nonlinearity
         n_samples = count_rows(few) if reads_plainly(net) else len(output)
         check_output(criterion.form, output, n_samples, n_classes)
-
-
-def _take_few(Z):
-    """Return some rows, among them those of the smallest and largest integers."""
-    index = [*range(min(8, count_rows(Z)))]
-    for part in Z.values() if isinstance(Z, Mapping) else [Z]:
-        if is_array_of(part, "iu") and part.size:
-            width = max(1, part.size // len(part))
-            index += [int(part.argmin()) // width, int(part.argmax()) // width]
-    return safe_indexing(Z, np.unique(index))
-
-
-def _try_inputs(net, few):
-    """Find what the module takes, `inputs_` of the net -> its outputs for few rows."""
-    errors, tried = [], choices(few)
-    for inputs in tried:
-        net.inputs_ = inputs
-        try:
-            # a lazy module makes its parameters now; the binary net would check the
-            # output
-            rows = settle(few, inputs)
-            outputs = list(_outputs(net, rows, torch.no_grad, NeuralNet.infer))
-        except Exception as error:
-            errors.append(error)
-            continue
-        is_last = inputs is tried[-1]
-        if is_last or all(first_of(output).is_floating_point() for output in outputs):
-            return outputs
-    _refuse_inputs(few, tried, errors)
-
-
-def _refuse_inputs(few, tried, errors):
-    """Raise for rows that the module cannot take, with its own reason."""
-    for error in errors:
-        if OUT_OF_RANGE.search(str(error.__cause__)):  # said well already
-            raise error
-        check_vocabulary(error, few)
-    # of two ways to feed integers, one fails for the type
-    reason = next((e for e in errors if not TYPES.search(str(e))), errors[-1])
-    if isinstance(few, Mapping):
-        parts = (f"{k}, {v.dtype} {v.shape[1:]}" for k, v in few.items())
-        form = f"rows of {' and '.join(parts)}"
-        cure = (
-            "The keys must be names of arguments of the module's forward, and token "
-            "ids integers."
-        )
-    elif tried == [AS_GIVEN]:
-        form, cure = (
-            f"the rows of a {type(few).__name__}",
-            "Its Dataset must make them so.",
-        )
-    else:
-        form = f"{' or '.join(tried)} rows of shape {few.shape[1:]}"
-        cure = (
-            "If it expects another width, give it that one, or leave "
-            "`module__in_features` unset where the module's __init__ takes "
-            "`in_features`."
-        )
-        if not is_array_of(few, "iu"):
-            cure += " If it expects integers, such as token ids: X.astype(np.int64)."
-    raise ValueError(
-        f"The student's module cannot take {form}: {reason}. {cure}"
-    ) from reason
 
 
 def _set_width(net, shape, n_classes):
@@ -494,85 +415,3 @@ def _shorten_history(net):
     for epoch in net.history:
         epoch["batches"].clear()
     return history
-
-
-# --- Predict -------------------------------------------------------------------------
-
-
-def student_proba(student, X):
-    """Ask the fitted student alone -> (n, c), rows sum to one."""
-    net = end_of(student)
-    X = _transform(student, X)
-    if net.inputs_ == "float32" and isinstance(X, np.ndarray):  # no detour for one row
-        Z = as_matrix(X)
-    else:
-        Z = settle(read_inputs(X, by_user=not reads_plainly(net)), net.inputs_)
-    if has_own(net, "predict_proba"):
-        parts = [proba_of(net, output).numpy() for output in _outputs(net, Z)]
-        proba = np.concatenate(parts)
-    else:
-        proba = np.asarray(net.predict_proba(Z), dtype=np.float64)
-    if len(proba) != count_rows(Z):
-        raise ValueError(
-            f"The student predicts {len(proba)} of {count_rows(Z)} rows: its loader "
-            "leaves some out. Leave `iterator_valid__drop_last` and the like unset."
-        )
-    if not np.isfinite(proba.sum()):
-        is_finite = np.isfinite(proba).all(axis=1)
-        raise ValueError(
-            f"The student predicts NaN for {np.count_nonzero(~is_finite)} of "
-            f"{len(proba)} rows, first for row {is_finite.argmin()}: its training "
-            "diverged (see `history_`), or what it computes for these rows is too "
-            "large for its dtype. Lower its lr, or scale or clip its inputs."
-        )
-    return proba
-
-
-def _transform(student, X):
-    """Return what the steps of a fitted student make of rows.
-
-    A Pipeline's own checks, and a cast of what is float32, take longer than a small
-    net.
-    """
-    if type(student) is not Pipeline:  # or one of the user's own
-        steps, _ = split_student(student)
-        return steps.transform(X) if steps else X
-    for _, step in student.steps[:-1]:
-        is_none = step is None or isinstance(step, str)  # "passthrough"
-        if not is_none and not _has_been_cast(X, step):
-            X = step.transform(X)
-    return X
-
-
-def _has_been_cast(X, step):
-    """Return whether a step is the one that `fit_student` adds, and changes nothing."""
-    is_cast = getattr(step, "func", None) is check_array and step.kw_args == CAST
-    return is_cast and type(X) is np.ndarray and X.dtype == np.float32
-
-
-def _outputs(net, Z, without_grad=torch.inference_mode, infer=None):
-    """Yield the module's outputs for blocks of rows, on the CPU.
-
-    By the net itself where something of the user's reads rows or asks the module: what
-    trains, predicts. `infer` may stand in for skorch's own.
-    """
-    if net.inputs_ == AS_GIVEN or not reads_plainly(net):
-        yield from net.forward_iter(in_memory(Z, net.inputs_))
-        return
-    if net.module_.training:
-        net.module_.eval()  # unlike in skorch, once, and not for every batch
-    infer = partial(infer, net) if infer and has_own(net, "infer") else net.infer
-    parts = Z.values() if isinstance(Z, Mapping) else [Z]
-    width = sum(prod(part.shape[1:]) for part in parts)
-    size = max(1, min(PREDICT_ROWS, PREDICT_VALUES // max(1, width)))
-    for start in range(0, count_rows(Z), size):
-        with without_grad():
-            # a copy: a module may work in place
-            rows = as_tensor(Z[start : start + size], net.inputs_)
-            try:
-                output = infer(rows)
-            except (IndexError, RuntimeError) as error:
-                check_vocabulary(error, Z)
-                raise
-        is_known = isinstance(output, (torch.Tensor, Mapping))  # to `to_device`
-        yield to_device(output if is_known else first_of(output), "cpu")

@@ -11,7 +11,8 @@ from skorch.hf import AccelerateMixin
 from torch import nn
 
 from sk_ekd.losses import DistillationLoss
-from sk_ekd.students._net import fit_student, student_proba, update_student
+from sk_ekd.students._net import fit_student, update_student
+from sk_ekd.students._predict import student_proba
 from tests.students.training import (
     NETS,
     Unfollowed,

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from sk_ekd.students._epoch import MemoryBatches, MemoryRows
-from sk_ekd.students._net import student_proba
+from sk_ekd.students._predict import student_proba
 from tests.students.training import NETS, C, N, as_part, fit, make_data, plain_net
 
 

@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_ekd.students._net import student_proba
+from sk_ekd.students._predict import student_proba
 from tests.errors import check_errors
 from tests.students.training import NETS, C, N, fit, make_data
 from tests.worlds import stub, with_dates, with_value

@@ -25,8 +25,8 @@ from skorch.dataset import Dataset
 from torch import nn
 
 from sk_ekd.students import MLP
-from sk_ekd.students import _net as _student
-from sk_ekd.students._net import student_proba
+from sk_ekd.students import _predict as _student
+from sk_ekd.students._predict import student_proba
 from tests.errors import check_errors, check_warnings
 from tests.students.training import NETS, C, D, N, SoftmaxMLP, fit, make_data, plain_net
 from tests.worlds import Normed, linear_net, make_net, stub

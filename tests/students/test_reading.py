@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, default_collate
 
 from sk_ekd import EnsembleDistiller
-from sk_ekd.students._net import student_proba
+from sk_ekd.students._predict import student_proba
 from tests.students.training import (
     NETS,
     SoftmaxMLP,
