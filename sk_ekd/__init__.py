@@ -21,8 +21,8 @@ ORIGIN = {
     "UnifiedWeighting": ".weighting",
 }
 MODULES = {
-    "export", "inspection", "losses", "model_selection", "pooling", "serving",
-    "students", "teachers", "weighting",
+    "dynamic", "export", "inspection", "losses", "model_selection", "pooling",
+    "serving", "students", "teachers", "weighting",
 }  # fmt: skip
 
 

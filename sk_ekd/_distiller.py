@@ -32,11 +32,12 @@ from ._targets import (
     fit_pool,
     hold_out,
     ignores_correctness,
+    is_dynamic,
     make_targets,
     name_record,
 )
 from ._torch_state import draw_seed, seeded
-from .losses import DistillationLoss
+from .losses import DistillationLoss, DynamicLoss
 from .pooling import POOLINGS, MeanPool
 from .students import _kinds, default_student
 from .teachers._doubt import find_doubt
@@ -98,8 +99,9 @@ class EnsembleDistiller(Distiller):
         "correctness" has its two weights of labeled rows, and every unlabeled row
         weighs one; "uniform" leaves the pool as it is, and all rows weigh one. A
         callable maps :class:`~sk_ekd.weighting.Rows`, a block of rows, to a
-        non-negative array of shape (n_samples, n_teachers); if it has a method
-        `scale_rows` like that of `UnifiedWeighting`, this sees all row weights once.
+        non-negative array of shape (n_samples, n_teachers). A dynamic weighting, as
+        those of :mod:`sk_ekd.dynamic`, weighs each batch by what the student, a
+        network, says of it by then.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
@@ -160,7 +162,8 @@ class EnsembleDistiller(Distiller):
         One line per epoch of a network: `train_loss`, its terms `label_loss` and
         `distillation_loss`, and what the student's callbacks record (none of this with
         ``callbacks="disable"``). With `validation_fraction` also `valid_loss`, its
-        terms, and `valid_acc`, the accuracy on the labeled rows that were held out.
+        terms, and `valid_acc`, the accuracy on the labeled rows that were held out;
+        with a dynamic weighting ``share_<teacher>``, mean shares in the mix.
     synthetic_ : int
         How many synthetic rows were made of each row.
     pool_ : MeanPool, CalibratedPool or StackedPool
@@ -169,7 +172,8 @@ class EnsembleDistiller(Distiller):
         Accuracy on the labeled rows that it predicts, out of fold with `cv`, else NaN.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)
         The teachers' weights on labeled rows, those of `weighting` times the pool's (a
-        stacker has half of them); the index is the positions of the rows in `X`.
+        stacker has half of them); the index is the positions of the rows in `X`. Those
+        of the pool alone where a dynamic weighting weighs anew in every batch.
     row_weight_ : ndarray of shape (n_samples,)
         The weight ``λ`` of each row's distillation term; 0 without any prediction.
     n_features_in_ : int
@@ -201,7 +205,7 @@ class EnsembleDistiller(Distiller):
             StrOptions({"auto", *POOLINGS}),
             HasMethods(["fit", "transform", "share"]),
         ],
-        "weighting": [StrOptions(set(WEIGHTINGS)), callable],
+        "weighting": [StrOptions(set(WEIGHTINGS)), callable, HasMethods(["open"])],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -275,7 +279,7 @@ default=None
         self : EnsembleDistiller
             The fitted distiller.
         """
-        for stale in ("student_", "n_features_in_"):  # of an earlier fit
+        for stale in ("student_", "n_features_in_", "_loss"):  # of an earlier fit
             vars(self).pop(stale, None)
         task = self._init_callback_context(max_subtasks=3)
         task.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -292,7 +296,7 @@ default=None
         self._warn_of_callers()
         with seeded(teacher_seed):  # for teachers that are torch nets
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
-            self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
+            self.pool_ = fit_pool(self.pooling, predictions, self.weighting)  # (t,)
             if self.synthetic == "auto" and not predictions.can_ask_synthetic():
                 self.synthetic_, predictions.data, data = 0, real, real
                 student = self._choose_student(data)
@@ -302,7 +306,7 @@ default=None
         check_something_to_learn(targets, self.alpha)
         split = self.validation_fraction, self.alpha, student_seed
         train, valid = hold_out(data, targets, *split)
-        how = self._training(task, data, student_seed)
+        how = self._training(task, data, student_seed, record.seen)
         self.student_, self.history_ = _kinds.fit_student(student, train, valid, **how)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
@@ -315,25 +319,23 @@ default=None
     ):
         """Train the student for one epoch on a chunk of rows.
 
-        Use it for more rows than fit into memory, and for rows that arrive over time.
-        The first call makes the student, unless `fit` did. Each call asks the teachers
-        about its own rows and trains one epoch on them, with the memory of one chunk.
-        For more epochs, pass the chunks again, with `teacher_proba` where asking again
-        costs too much, and with `cv`, whose teachers are fitted on the first chunk.
+        For more rows than fit into memory, or rows that arrive over time. The first
+        call makes the student, unless `fit` did. Each asks the teachers about its own
+        rows and trains one epoch on them. For more epochs, pass the chunks again, with
+        `teacher_proba` where asking again costs too much, and with `cv`.
 
         Parameters
         ----------
         X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
             Labeled and unlabeled rows; best in random order, thousands in a chunk.
         y : array-like of shape (n_samples,)
-            Labels; `unlabeled_label` or a missing value where unknown. A chunk may be
-            all labeled, or all unlabeled unless `cv` fits the teachers on it.
+            Labels; `unlabeled_label` or a missing value where unknown. A chunk may have
+            none, unless `cv` fits the teachers on it.
         classes : array-like of shape (n_classes,), default=None
             All classes, sorted; later calls may leave it out. None in the first call:
             the parameter `classes`, else the labels in `y` and the teachers' classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each row in the loss, used as it is; `fit` scales the weights to a
-            mean of one.
+            Weight of each row in the loss, as it is: `fit` scales them to a mean of 1.
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
             The teachers' predictions for these rows, see `fit`.
@@ -345,31 +347,16 @@ default=None
 
         Notes
         -----
-        What `fit` computes over all rows is computed over a chunk here. The mean
-        disagreement of the teachers, to which the weights of unlabeled rows are scaled,
-        is that of the chunk, and synthetic rows are mixed within it, anew in each call.
-        The student's preprocessing and the pool are fitted on the first chunk (if it
-        has no labels, "auto" is the mean for good), and so are the teachers with `cv`.
+        What `fit` computes over all rows, such as the mean disagreement or synthetic
+        rows, is computed over a chunk here. The student's preprocessing and the pool
+        are fitted on the first chunk (if it has no labels, "auto" is the mean for
+        good), and so are the teachers with `cv`.
 
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student remain those of the first (for another learning rate, call
         ``set_params(lr=...)`` on the net of `student_`). An interrupted call leaves the
         student where it was by then. `row_weight_`, `teacher_weight_` and
         `teacher_accuracy_` are those of the last chunk.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sklearn.datasets import load_digits
-        >>> from sklearn.svm import SVC
-        >>> from sk_ekd import EnsembleDistiller
-        >>> X, y = load_digits(return_X_y=True)
-        >>> teachers = [SVC().fit(X[:200], y[:200])]
-        >>> distiller = EnsembleDistiller(teachers, random_state=0)
-        >>> for chunk in np.array_split(np.arange(200, 1700), 5):
-        ...     distiller = distiller.partial_fit(X[chunk], np.full(len(chunk), -1))
-        >>> len(distiller.history_)
-        5
         """
         check_chunkwise(self.validation_fraction, self.class_weight)
         first = not hasattr(self, "student_")
@@ -391,14 +378,18 @@ default=None
         with seeded(teacher_seed):
             self._fit_teachers(predictions, data, teacher_seed, task)  # (n, t, c)
             if first:
-                self.pool_ = fit_pool(self.pooling, predictions)  # (t,)
-            targets, _ = self._mix(predictions, weight, task, pooled=first)  # (n, c)
-        how, part = self._training(task, data, student_seed), (data.X, targets)
+                self.pool_ = fit_pool(self.pooling, predictions, self.weighting)
+            targets, record = self._mix(predictions, weight, task, pooled=first)
+        before = None if first else getattr(self, "_loss", None)
+        how = self._training(task, data, student_seed, record.seen, before)
+        part = data.X, targets
         if first:
             fitted = _kinds.fit_student(student, part, None, **how, n_epochs=1)
             self.student_, self.history_ = fitted
         else:
             self.history_ = _kinds.update_student(self.student_, part, **how)
+        if record.seen is not None:
+            self._loss = how["loss"]  # a gate goes on in the next chunk
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -470,13 +461,19 @@ default=None
             self._warned = True
         return targets, record
 
-    def _training(self, task, data, seed):
-        """Return how the student is trained."""
+    def _training(self, task, data, seed, seen=None, before=None):
+        """Return how the student is trained, and let its loss know the teachers."""
         epochs = Epochs(task, self, lambda: take_labeled(data, self.classes_))
-        return {"loss": self._make_loss(), "seed": seed, "epochs": epochs}
+        loss = self._make_loss()
+        if seen is not None:
+            loss.open(seen, before)
+        return {"loss": loss, "seed": seed, "epochs": epochs}
 
     def _make_loss(self):
-        return DistillationLoss(float(self.alpha), float(self.temperature))
+        how = float(self.alpha), float(self.temperature)
+        if is_dynamic(self.weighting):
+            return DynamicLoss(*how, self.weighting)
+        return DistillationLoss(*how)
 
     def _choose_student(self, data, *, decay=True):
         student = self.student

@@ -167,3 +167,58 @@ def read_teacher_weight(weight, n_teachers):
             f"everywhere, got {weight.tolist()}."
         )
     return weight / weight.sum()
+
+
+class PoolOfSome:
+    """A pool of some of the teachers; the others predict beside it and weigh nothing.
+
+    Parameters
+    ----------
+    pool : pool
+        Not fitted; it will see the teachers that are in it.
+    is_mixed : ndarray of shape (n_teachers,), dtype bool
+        Which teachers are in the pool.
+    """
+
+    def __init__(self, pool, is_mixed):
+        self.pool = pool
+        self.is_mixed = is_mixed
+
+    def __repr__(self):
+        return (
+            f"{self.pool!r} of {self.is_mixed.sum()} of {len(self.is_mixed)} teachers"
+        )
+
+    def fit(self, proba, y, sample_weight=None):
+        """Fit the pool to the teachers that are in it."""
+        self.pool.fit(proba[:, self.is_mixed], y, sample_weight)
+        self.weight_ = self._spread(self.pool.weight_, 0.0)
+        self.temperature_ = self._spread(self.pool.temperature_, 1.0)
+        return self
+
+    def transform(self, proba):
+        """Soften the teachers that are in the pool, leave the others as they are."""
+        return self._spread(self.pool.transform(proba[:, self.is_mixed]), proba)
+
+    def predict_proba(self, proba):
+        """Mix the teachers that are in the pool -> (n, c)."""
+        return self.pool.predict_proba(proba[:, self.is_mixed])
+
+    def share(self, weight):
+        """Multiply the weights by the pool's, each row's sum over its teachers kept."""
+        return self._spread(self.pool.share(weight[:, self.is_mixed]), 0.0)
+
+    def _spread(self, values, others):
+        """Return values of the pool's teachers on the axis of all, a stacker last."""
+        axis = min(values.ndim - 1, 1)
+        n_mixed = self.is_mixed.sum()
+        shape = list(values.shape)
+        shape[axis] += len(self.is_mixed) - n_mixed
+        spread = np.empty(shape, dtype=values.dtype)
+        at = np.r_[np.flatnonzero(self.is_mixed), len(self.is_mixed) : shape[axis]]
+        left = np.flatnonzero(~self.is_mixed)
+        where = (slice(None),) * axis
+        spread[(*where, at)] = values
+        of_left = others[:, left] if isinstance(others, np.ndarray) else others
+        spread[(*where, left)] = of_left
+        return spread

@@ -9,8 +9,12 @@ from sklearn.utils import check_random_state
 
 from ._compat import warn
 from ._data import take_rows
+from ._groups import Groups
+from ._pooling import PoolOfSome
+from ._scratch import empty, take
+from ._step import Teachers
 from .pooling import POOLINGS, MeanPool
-from .weighting import WEIGHTINGS, Rows, UnifiedWeighting
+from .weighting import WEIGHTINGS, Rows, UnifiedWeighting, uniform
 
 AUTO = "stacked"  # the pool of predictions that are out of fold
 MOST_UNSEEN = 0.05  # share of labels that no fold has seen, beyond which pools suffer
@@ -24,10 +28,11 @@ class Targets(NamedTuple):
     mix: np.ndarray  # (n, c), of the teachers; rows sum to one, even if nobody predicts
     label_weight: np.ndarray  # (n,), of the label term
     mix_weight: np.ndarray  # (n,), of the distillation term
+    teachers: np.ndarray | None = None  # (n, t, c), softened, where the loss mixes them
 
     def take(self, index):
-        """Return those of the rows at these positions."""
-        return Targets(*(column[index] for column in self))
+        """Return those of the rows at these positions, or in a slice."""
+        return Targets(*(None if c is None else take(c, index) for c in self))
 
 
 class Record(NamedTuple):
@@ -38,16 +43,24 @@ class Record(NamedTuple):
     coverage: np.ndarray  # (t,), share of the rows that each teacher predicts
     accuracy: np.ndarray  # (t,), on the labeled rows that each teacher predicts
     pool_accuracy: float  # on the labeled rows that some teacher predicts
+    seen: Teachers | None = None  # whom a dynamic weighting weighs
 
 
 def make_targets(blocks, predictions, pool, weighting, temperature, sample_weight):
     """Pool, weigh, soften and mix the teachers, block by block.
 
     `sample_weight` (n,) weighs each row in both terms. A teacher has no part in a row
-    that it does not predict, a row that nobody predicts no distillation term. Returns
-    the Targets and a Record.
+    that it does not predict, a row that nobody predicts no distillation term. For a
+    dynamic weighting, the mix is that of the pool, and the teachers are kept beside it.
+    Returns the Targets and a Record.
     """
     data, (n_teachers, n_classes) = predictions.data, predictions.shape
+    is_mixed = find_mixed(weighting, predictions.names)  # (t,)
+    groups = kept = None
+    if is_dynamic(weighting):
+        of_one = predictions.of_one_ensemble
+        groups = Groups(predictions.names, pool.weight_, n_classes, of_one=of_one)
+        kept = empty((len(data.y), len(groups.parts), n_classes))  # (n, t, c)
     weighting = open_weighting(weighting)
     order = data.labeled.cumsum() - 1  # of a labeled row among the labeled rows
     mix = np.empty((len(data.y), n_classes), dtype=np.float32)
@@ -59,6 +72,7 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
         X, proba = predictions.block(index)  # (b, t, c)
         y, labeled = data.y[index], data.labeled[index]
         predicted[index] = by = proba.any(axis=2)  # (b, t)
+        by = by & is_mixed
         proba = pool.transform(proba)  # (b, t or more, c), the teachers first
         proba.flags.writeable = False  # a weighting looks, and changes nothing
         rows = Rows(X, y, proba[:, :n_teachers])
@@ -68,22 +82,29 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
         mix[index], row_weight[index] = soft_targets(
             proba, weight, temperature, even=pool.weight_
         )
+        if groups is not None:
+            kept[index] = groups.merge(_soften(proba.astype(np.float64), temperature))
         teacher_weight[order[index[labeled]]] = weight[labeled, :n_teachers]
-        hits += _count_hits(proba[labeled], by[labeled], y[labeled], pool.weight_)
-    known = predicted.any(axis=1)
+        asked = predicted[index[labeled]]
+        hits += _count_hits(proba[labeled], asked, y[labeled], pool.weight_)
+    known = (predicted & is_mixed).any(axis=1)
     if hasattr(weighting, "scale_rows") and known.any():
         row_weight[known] = weighting.scale_rows(
             *(column[known] for column in (row_weight, data.y, data.weight))
         )
-    targets = Targets(
-        data.y, data.labeled, mix, sample_weight, sample_weight * row_weight
-    )
+    weights = sample_weight, sample_weight * row_weight
+    targets = Targets(data.y, data.labeled, mix, *weights, kept)
     asked = np.column_stack([predicted, known])[data.labeled].sum(axis=0)  # (t + 1,)
     with np.errstate(invalid="ignore"):  # NaN where no row is labeled
         *accuracy, pool_accuracy = hits / asked
     coverage = predicted[data.index >= 0].mean(axis=0)  # not of synthetic rows
     return targets, Record(
-        row_weight, teacher_weight, coverage, np.array(accuracy), float(pool_accuracy)
+        row_weight,
+        teacher_weight,
+        coverage,
+        np.array(accuracy),
+        float(pool_accuracy),
+        groups and groups.teachers,
     )
 
 
@@ -150,18 +171,24 @@ def _scale_to_one(values):
 # --- Pool ----------------------------------------------------------------------------
 
 
-def fit_pool(pooling, predictions):
+def fit_pool(pooling, predictions, weighting):
     """Choose the pool, and fit a copy of it to the labeled rows -> weights of (t,).
 
-    The mean has the weights of the ensemble whose members the teachers are.
+    The mean has the weights of the ensemble whose members the teachers are. A teacher
+    that the weighting leaves out of the mix has no part in the pool.
     """
+    is_mixed = find_mixed(weighting, predictions.names)
+    if not is_mixed.any():
+        raise ValueError("The weighting leaves every teacher out: pass more of them.")
     pool = open_pool(pooling, out_of_fold=predictions.out_of_fold)
     if not isinstance(pool, MeanPool) and _must_take_mean(predictions, pooling):
         pool = MeanPool()
     if isinstance(pool, MeanPool):  # has nothing to learn from rows
         if pool.weight is None:
-            pool.set_params(weight=predictions.member_weight)
+            pool.set_params(weight=_weigh_mixed(predictions.member_weight, is_mixed))
         return pool.fit(np.empty((0, *predictions.shape)))
+    if not is_mixed.all():
+        pool = PoolOfSome(pool, is_mixed)
     if predictions.member_weight is not None:
         warn(
             f"The ensemble's own `weights`, {predictions.member_weight}, are not used: "
@@ -170,6 +197,13 @@ def fit_pool(pooling, predictions):
     data = predictions.data
     y, weight = data.y[data.labeled], data.weight[data.labeled]
     return pool.fit(predictions.of_labeled(), y, weight)
+
+
+def _weigh_mixed(member_weight, is_mixed):
+    """Return the weights of a mean of some teachers -> (t,), or None if all alike."""
+    if is_mixed.all():
+        return member_weight
+    return np.where(is_mixed, 1.0 if member_weight is None else member_weight, 0.0)
 
 
 def open_pool(pooling, *, out_of_fold):
@@ -216,11 +250,23 @@ def open_weighting(weighting):
     if isinstance(weighting, str):
         return WEIGHTINGS[weighting]
     _check_instance("weighting", weighting)
-    return weighting
+    return uniform if is_dynamic(weighting) else weighting
+
+
+def is_dynamic(weighting):
+    """Return whether the weighting is called in training, with a Step of each batch."""
+    return bool(getattr(weighting, "dynamic", False))
+
+
+def find_mixed(weighting, names):
+    """Return which teachers may be mixed: not those that are only looked at -> (t,)."""
+    return ~np.isin(names, list(getattr(weighting, "left_out", ())))
 
 
 def ignores_correctness(weighting):
     """Return whether the weighting is one that labels do not change."""
+    if is_dynamic(weighting):
+        return not getattr(weighting, "learns_from_labels", False)
     if isinstance(weighting, UnifiedWeighting):
         return weighting.teacher == weighting.labeled == "uniform"
     return weighting in ("uniform", WEIGHTINGS["uniform"])

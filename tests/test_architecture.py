@@ -59,7 +59,7 @@ def test_room_imports_the_ground_floor_and_itself(file):
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_torch_and_skorch_stay_with_the_student(file):
     roots = {source.split(".")[0] for source, _ in imports(file)}
-    allowed = {"students", "losses", "_torch_rows"}
+    allowed = {"students", "losses", "dynamic", "_torch_rows"}
     assert room_of(file) in allowed or not roots & {"torch", "skorch"}
 
 

@@ -9,8 +9,9 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from sk_ekd._classes import UNLABELED
+from sk_ekd._step import Teachers
 from sk_ekd._targets import Targets
-from sk_ekd.losses import DistillationLoss
+from sk_ekd.losses import DistillationLoss, DynamicLoss
 from sk_ekd.students._criterion import Criterion
 from sk_ekd.students._output import Logits, OneLogit, Proba
 from sk_ekd.students._packed import pack
@@ -129,3 +130,80 @@ def test_class_shares_are_the_loss_but_for_what_no_student_changes(alpha):
         expected = -(shares * output.log_softmax(dim=1).numpy()).sum() / N
         differences.append(criterion(output, rows).item() - expected)
     assert_allclose(differences[0], differences[1], atol=1e-5)
+
+
+# --- Dynamic -------------------------------------------------------------------------
+
+
+def make_dynamic(weigh, n_rows=4, n_teachers=3, temperature=1.0):
+    """Return a criterion whose loss weighs by a function of the Step, and its rows."""
+    rng = np.random.RandomState(0)
+    seen = rng.dirichlet(np.ones(2), (n_rows, n_teachers)).astype(np.float32)
+    y = rng.randint(-1, 2, n_rows)
+    targets = Targets(
+        y, y >= 0, seen.mean(axis=1), np.ones(n_rows), rng.rand(n_rows), seen
+    )
+    loss = DynamicLoss(0.6, temperature, weigh)
+    loss.open(Teachers(["a", "b", "c"][:n_teachers], np.full(n_teachers, 1 / 3), 2))
+    return Criterion(FORMS["logits"](), loss, 2, n_teachers), pack(targets), targets
+
+
+def test_dynamic_loss_by_hand():
+    # two teachers, the second with three quarters, and a row that weighs two
+    seen = np.array([[[0.9, 0.1], [0.1, 0.9]]], dtype=np.float32)
+    half = np.array([[0.5, 0.5]], dtype=np.float32)
+    rows = pack(
+        Targets(np.array([-1]), np.array([False]), half, *np.ones((2, 1)), seen)
+    )
+    loss = DynamicLoss(1.0, 1.0, lambda step: torch.tensor([[0.5, 1.5]]))
+    loss.open(Teachers(["a", "b"], np.array([0.5, 0.5]), 2))
+    criterion = Criterion(FORMS["logits"](), loss, 2, n_teachers=2)
+    value = criterion(torch.tensor([[log(3.0), 0.0]]), rows)  # says 3/4, 1/4
+    kl = 0.3 * log(0.3 / 0.75) + 0.7 * log(0.7 / 0.25)
+    assert_allclose(value.item(), 2 * kl, rtol=1e-6)
+    assert_allclose([*loss.end_epoch().values()], [0.25, 0.75])
+    criterion.eval()  # a validation part keeps the mix of the pool
+    kl = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25)
+    assert_allclose(
+        criterion(torch.tensor([[log(3.0), 0.0]]), rows).item(), kl, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_gradient_is_that_of_the_weighted_divergences(temperature):
+    weight = torch.rand(4, 3)
+    criterion, rows, targets = make_dynamic(
+        lambda step: weight, temperature=temperature
+    )
+    output = torch.randn(4, 2, requires_grad=True)
+    criterion(output, rows).backward()
+    again = output.detach().clone().requires_grad_()
+    log_student = (again / temperature).log_softmax(dim=1)
+    divergence = nn.functional.kl_div(
+        log_student[:, None].expand(-1, 3, -1), torch.tensor(targets.teachers),
+        reduction="none",
+    ).sum(dim=2)  # fmt: skip
+    each = (weight * divergence).sum(dim=1) * torch.tensor(targets.mix_weight)
+    label = nn.functional.cross_entropy(
+        again, torch.tensor(targets.y), ignore_index=-1, reduction="sum"
+    )
+    (0.6 * temperature**2 * each.mean() + 0.4 * label / 4).backward()
+    assert_allclose(output.grad, again.grad, atol=1e-6)
+
+
+def test_weights_have_no_gradient_to_the_student():
+    def by_student(step):
+        assert not step.student.requires_grad
+        return step.student[:, :1].expand(-1, 3) + 0.1
+
+    criterion, rows, _ = make_dynamic(by_student)
+    criterion(torch.randn(4, 2, requires_grad=True), rows).backward()
+
+
+def test_mixed_rows_are_shown_with_their_larger_label():
+    shown = []
+    criterion, _, targets = make_dynamic(
+        lambda step: shown.append(step) or step.proba[..., 0]
+    )
+    criterion(torch.randn(4, 2), pack(targets, mixable=True))
+    assert shown[0].y.tolist() == targets.y.tolist()

@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import EnsembleDistiller, ask_teachers
-from sk_ekd._pooling import loss_and_gradient
+from sk_ekd._pooling import PoolOfSome, loss_and_gradient
 from sk_ekd.pooling import POOLINGS, CalibratedPool, MeanPool, StackedPool
 from sk_ekd.students import _kinds
 from sk_ekd.weighting import Rows, UnifiedWeighting
@@ -812,3 +812,30 @@ def test_stacked_pool_survives_a_pickle(world, known):
     proba = ask_teachers(world.teachers, world.X)
     again = pickle.loads(pickle.dumps(pool))
     assert_array_equal(again.predict_proba(proba), pool.predict_proba(proba))
+
+
+# --- Some of the teachers ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pool", [CalibratedPool(), StackedPool()], ids=repr)
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_pool_of_some_is_that_of_the_others_alone(pool, left_out):
+    proba, y = make_teachers()
+    is_mixed = np.arange(3) != left_out
+    some = PoolOfSome(clone(pool), is_mixed).fit(proba, y)
+    alone = clone(pool).fit(proba[:, is_mixed], y)
+    others = np.delete(np.arange(len(some.weight_)), left_out)
+    assert_array_equal(some.weight_[others], alone.weight_)
+    assert_array_equal(some.temperature_[others], alone.temperature_)
+    assert some.weight_[left_out] == 0
+    assert_array_equal(
+        some.predict_proba(proba), alone.predict_proba(proba[:, is_mixed])
+    )
+    softened = some.transform(proba)
+    assert_array_equal(softened[:, others], alone.transform(proba[:, is_mixed]))
+    assert_array_equal(softened[:, left_out], proba[:, left_out])
+    weight = np.random.RandomState(0).rand(len(y), 3)
+    shared = some.share(weight)
+    assert_array_equal(shared[:, others], alone.share(weight[:, is_mixed]))
+    assert not shared[:, left_out].any()
+    assert "of 2 of 3 teachers" in repr(some)

@@ -15,11 +15,12 @@ from ._packed import unpack
 class Criterion(nn.Module):
     """Asks the loss about a batch of packed rows, and remembers its terms."""
 
-    def __init__(self, form, loss, n_classes):
+    def __init__(self, form, loss, n_classes, n_teachers=0):
         super().__init__()
         self.form = form
         self.loss = loss
         self.n_classes = n_classes
+        self.n_teachers = n_teachers  # those that the loss is to mix
         self.names = ()  # of the terms
         self.terms = []  # of each batch of the epoch: rows, and the terms
         self.valid_terms = []  # the same, labeled rows, and how many of them are right
@@ -27,7 +28,7 @@ class Criterion(nn.Module):
     def forward(self, output, packed):
         """Return the mean loss of a batch."""
         output = first_of(output)
-        targets = unpack(packed, self.n_classes)
+        targets = unpack(packed, self.n_classes, self.n_teachers)
         output = Output(self.form, output, packed.dtype)
         terms = self.loss(output, targets)
         self.names, values = tuple(terms), terms.values()
@@ -66,6 +67,7 @@ class LossTerms(Callback):
         self.criterion = criterion
         self.epochs = epochs
         self.best_accuracy = -1.0
+        self.n_epochs = 0
 
     def get_params(self, deep=True):
         """Return no parameters: these are none of the net's."""
@@ -78,6 +80,7 @@ class LossTerms(Callback):
         """Forget the epoch before."""
         self.criterion.terms.clear()
         self.criterion.valid_terms.clear()
+        _tell(self.criterion.loss, "begin_epoch", epoch=self.n_epochs)
         self.epochs.begin()
 
     def on_epoch_end(self, net, **kwargs):
@@ -97,6 +100,14 @@ class LossTerms(Callback):
             net.history.record("valid_acc", accuracy)
             net.history.record("valid_acc_best", accuracy > self.best_accuracy)
             self.best_accuracy = max(accuracy, self.best_accuracy)
+        for name, value in (_tell(self.criterion.loss, "end_epoch") or {}).items():
+            net.history.record(name, value)
+        self.n_epochs += 1
+
+
+def _tell(loss, event, **how):
+    """Let a loss that asks for it know of an epoch -> what it answers."""
+    return getattr(loss, event)(**how) if hasattr(loss, event) else None
 
 
 def _record(history, names, rows, *terms):

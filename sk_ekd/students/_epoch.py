@@ -13,6 +13,7 @@ from skorch.helper import SliceDict
 from skorch.utils import to_device, to_numpy
 from torch.utils.data import DataLoader, IterableDataset
 
+from .._scratch import BUDGET
 from . import _by_hand
 from ._criterion import Criterion
 from ._inputs import AS_GIVEN
@@ -28,7 +29,7 @@ class MemoryRows(torch.utils.data.Dataset):
         parts = X.values() if isinstance(X, Mapping) else [X]
         self.by_batch = any(issparse(X) or isinstance(X, np.memmap) for X in parts)
         self.X = X if self.by_batch else _move(X, device)
-        self.rows = rows.to(device)
+        self.rows = rows if rows.nbytes > BUDGET else rows.to(device)
         self.inputs = inputs
         self.device = device
 
@@ -36,10 +37,11 @@ class MemoryRows(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index):
+        rows = self.rows[index.to(self.rows.device)].to(self.device)
         if self.by_batch:
             X = as_tensor(self.X[to_numpy(index)], self.inputs)
-            return to_device(X, self.device), self.rows[index]
-        return self.X[index], self.rows[index]
+            return to_device(X, self.device), rows
+        return self.X[index], rows
 
 
 def _move(X, device):

@@ -185,7 +185,8 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
             "`validation_fraction` stops the training by a callback, but the student "
             "has callbacks='disable': set either to None."
         )
-    criterion = Criterion(make_form(net), loss, targets.mix.shape[1])
+    n_teachers = 0 if targets.teachers is None else targets.teachers.shape[1]
+    criterion = Criterion(make_form(net), loss, targets.mix.shape[1], n_teachers)
     with _borrowed(net, criterion) as own:
         if not net.initialized_:
             _initialize(net, X, criterion, own)

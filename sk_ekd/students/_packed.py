@@ -13,6 +13,7 @@ from scipy.special import entr
 from sklearn.utils import gen_batches
 
 from .._classes import UNLABELED
+from .._scratch import empty
 
 BLOCK_ROWS = 2**16  # whose entropy is computed at once
 
@@ -25,6 +26,7 @@ class TargetBatch(NamedTuple):
     mix_weight: torch.Tensor  # (b,)
     negentropy: torch.Tensor  # (b,), Σ mix log mix
     mix: torch.Tensor  # (b, c)
+    teachers: torch.Tensor | None = None  # (b, t, c), for a loss that mixes them itself
 
     @property
     def labeled(self):
@@ -41,29 +43,45 @@ def pack(targets, *, mixable=False):
     """Pack the targets -> (n, 4 + c), or (n, 3 + 2c) where rows may be mixed; float32.
 
     The shares of a mixable label are multiplied by the row's weight, 0 if unlabeled.
+    Teachers that are not mixed yet follow, t·c numbers more.
     """
     n_samples, n_classes = targets.mix.shape
     n_label = n_classes + 1 if mixable else 2
-    packed = np.zeros((n_samples, n_label + 2 + n_classes), dtype=np.float32)
+    n_mixed = n_label + 2 + n_classes
+    seen = targets.teachers
+    n_seen = 0 if seen is None else seen[0].size
+    shape = n_samples, n_mixed + n_seen
+    packed = empty(shape) if n_seen else np.empty(shape, dtype=np.float32)
+    packed[:, :n_mixed] = 0
     if mixable:
         known = np.flatnonzero(targets.labeled)
         packed[:, 0] = 1
         packed[known, 1 + targets.y[known]] = targets.label_weight[known]
     else:
         packed[:, 0], packed[:, 1] = targets.y, targets.label_weight
-    packed[:, n_label], packed[:, n_label + 2 :] = targets.mix_weight, targets.mix
+    packed[:, n_label], packed[:, n_label + 2 : n_mixed] = (
+        targets.mix_weight,
+        targets.mix,
+    )
     for block in gen_batches(n_samples, BLOCK_ROWS):  # the constant of the KL
         mix = targets.mix[block].astype(np.float64)
         packed[block, n_label + 1] = -entr(mix).sum(axis=1)
+        if n_seen:
+            packed[block, n_mixed:] = seen[block].reshape(len(mix), n_seen)
     return torch.from_numpy(packed)
 
 
-def unpack(packed, n_classes):
+def unpack(packed, n_classes, n_teachers=0):
     """Undo `pack` on a batch -> TargetBatch."""
+    seen = None
+    if n_teachers:
+        n_seen = n_teachers * n_classes
+        packed, seen = packed.split([packed.shape[1] - n_seen, n_seen], dim=1)
+        seen = seen.unflatten(1, (n_teachers, n_classes))
     mix = packed[:, -n_classes:]
     if packed.shape[1] == 4 + n_classes:
         y, label_weight, mix_weight, negentropy = packed[:, :4].unbind(dim=1)
-        return TargetBatch(y.long(), label_weight, mix_weight, negentropy, mix)
+        return TargetBatch(y.long(), label_weight, mix_weight, negentropy, mix, seen)
     mix_weight, negentropy = packed[:, 1 + n_classes : 3 + n_classes].unbind(dim=1)
     shares = packed[:, 1 : 1 + n_classes]
-    return TargetBatch(shares, packed[:, 0], mix_weight, negentropy, mix)
+    return TargetBatch(shares, packed[:, 0], mix_weight, negentropy, mix, seen)

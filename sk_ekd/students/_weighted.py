@@ -59,6 +59,12 @@ def check_training(student, loss, validation_fraction):
             "to None, and use the student's own early stopping, or choose its size by "
             "a grid search."
         )
+    if hasattr(loss, "weighting"):
+        raise TypeError(
+            f"The weighting {loss.weighting!r} watches a network in training, which a "
+            f"student that is none, got {name}, does not have: pass a skorch net, or a "
+            "weighting such as 'correctness'."
+        )
     if not _has_shares(loss):
         raise TypeError(
             f"The loss {type(loss).__name__} trains networks only, since its `forward` "

@@ -41,6 +41,8 @@ class Predictions:
     def __init__(self, teachers, cv, X, given=None):
         self.teachers = open_teachers(teachers, cv)
         self.names = list(self.teachers)
+        of_one = teachers is not None and not isinstance(teachers, (list, tuple))
+        self.of_one_ensemble = of_one  # whose members the teachers are
         self.cv = cv
         if given is not None:
             given = check_teacher_proba(given, count_rows(X), self.names)
