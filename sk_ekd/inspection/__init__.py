@@ -11,12 +11,14 @@ from ._latency import LatencyDisplay
 from ._quality import expected_calibration_error
 from ._recommend import recommend
 from ._report import distillation_report
+from ._teacher_share import TeacherShareDisplay
 from ._teacher_weight import TeacherWeightDisplay
 from ._training import TrainingDisplay
 
 __all__ = [
     "DisagreementDisplay",
     "LatencyDisplay",
+    "TeacherShareDisplay",
     "TeacherWeightDisplay",
     "TrainingDisplay",
     "agreement_report",
