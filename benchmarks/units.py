@@ -223,11 +223,15 @@ class Unit:
         """All classes; each has labeled rows."""
         return np.unique(self.rows.y[self.labeled])
 
+    def make_teachers(self, X):
+        """Make the teachers, not fitted; another benchmark may have its own."""
+        return make_teachers(X, self.settings, self.seed)
+
     @cached_property
     def teachers(self):
         """The teachers, fitted on all labeled rows -> dict of str to classifier."""
         X, y = self.known
-        teachers = make_teachers(X, self.settings, self.seed)
+        teachers = self.make_teachers(X)
         return {name: teacher.fit(X, y) for name, teacher in teachers.items()}
 
     @cached_property
@@ -244,7 +248,7 @@ class Unit:
         in_sample = ask_teachers(fitted, X, classes=self.classes)  # (n, t, c)
         out_of_fold = in_sample.copy()
         out_of_fold[self.labeled] = ask_teachers(
-            list(make_teachers(X, self.settings, self.seed).items()),
+            list(self.make_teachers(X).items()),
             *self.known, cv=5, random_state=self.seed,
         )  # fmt: skip
         test = ask_teachers(fitted, X_test, classes=self.classes)  # (m, t, c)
