@@ -26,6 +26,7 @@ from ._estimator import Distiller
 from ._progress import Epochs, followed, print_progress, subtask
 from ._synthetic import add_rows, choose_times
 from ._targets import (
+    add_features,
     check_every_teacher_predicts,
     check_labels_to_learn,
     check_something_to_learn,
@@ -37,7 +38,7 @@ from ._targets import (
     name_record,
 )
 from ._torch_state import draw_seed, seeded
-from .losses import DistillationLoss, DynamicLoss
+from .losses import DistillationLoss, DynamicLoss, Hint
 from .pooling import POOLINGS, MeanPool
 from .students import _kinds, default_student
 from .teachers._doubt import find_doubt
@@ -106,6 +107,10 @@ class EnsembleDistiller(Distiller):
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).
     temperature : float, default=1.0
         Softens the teachers and the student in the distillation term; 0.001 to 1000.
+    hint : str, Hint or None, default=None
+        A hidden layer of the student, a network, that is to tell what the teachers'
+        hidden layers say, `teacher_features` in `fit`, as one more term of the loss: a
+        layer's name, or a :class:`~sk_ekd.losses.Hint` with a strength.
     class_weight : "balanced", dict or None, default=None
         Weights of the classes, which multiply the sample weights of labeled rows.
         "balanced" is inversely proportional to the number of labeled rows of a class.
@@ -117,31 +122,28 @@ class EnsembleDistiller(Distiller):
         unknown labels too. None: there is no mark, as for true labels {-1, 1}.
     synthetic : int or "auto", default="auto"
         How many synthetic rows to make of each row of a dense table, where too little
-        is unlabeled; real unlabeled rows help more. Each mixes the row with one of its
-        five nearest neighbors: about half of the columns are the neighbor's, the
-        numbers among them jittered. It has no label, and the teachers are asked about
-        it, also beside `teacher_proba`; with 5, the label term is a sixth as heavy in
-        the mean. The built-in student trains 2.5 times the steps, another its epochs
-        over all rows. "auto" is 5 in a `fit` of the built-in student where `cv` fits
-        every teacher, and more than half of at most 20,000 rows are labeled; else 0,
-        as for more than 2**24 values, or where a teacher fails on a synthetic row.
+        is unlabeled. Each mixes the row with one of its five nearest neighbors: about
+        half of the columns are the neighbor's, the numbers among them jittered. It has
+        no label, the teachers are asked about it, also beside `teacher_proba`, and the
+        label term weighs less in the mean. The built-in student trains 2.5 times the
+        steps, another its epochs. "auto" is 5 in a `fit` of the built-in student where
+        `cv` fits every teacher, and more than half of at most 20,000 rows are labeled;
+        else 0, as for more than 2**24 values, or where a teacher fails on such a row.
     validation_fraction : float, default=None
         Share of the rows with a part in the loss to hold out, stratified by label,
-        known or not; a class with one labeled row keeps it for training. Training stops
-        when the loss on the held-out rows has not fallen for 10 epochs, and the best
-        weights are restored; an EarlyStopping among the net's own callbacks replaces
-        this rule. None: every row trains, for all epochs.
+        known or not. Training stops when the loss on these has not fallen for 10
+        epochs, and the best weights are restored; an EarlyStopping among the net's own
+        callbacks replaces this rule. None: every row trains, for all epochs.
     n_jobs : int, default=None
         Number of teachers fitted (in processes) or asked (in threads) at a time.
     random_state : int, RandomState instance or None, default=None
         Seeds the student, and with `cv` the teachers and the splitter whose own is
-        None. The same int gives the same student, on one kind of CPU to the bit. torch
-        has one generator per process: to fit several distillers at a time, use
-        processes, not threads.
+        None. The same int gives the same student, on one kind of CPU to the bit. To fit
+        several distillers at a time, use processes: torch has one generator in each.
     verbose : int, default=0
         1 prints a line once the teachers are fitted, for each block of rows that they
-        predicted, and per epoch of the built-in student; another has its own `verbose`.
-        From scikit-learn 1.9 on: ``set_callbacks(sklearn.callback.ProgressBar())``.
+        predicted, and per epoch of the built-in student. From scikit-learn 1.9 on:
+        ``set_callbacks(sklearn.callback.ProgressBar())``.
 
     Attributes
     ----------
@@ -208,6 +210,7 @@ class EnsembleDistiller(Distiller):
         "weighting": [StrOptions(set(WEIGHTINGS)), callable, HasMethods(["open"])],
         "alpha": [Interval(Real, 0, 1, closed="both")],
         "temperature": [Interval(Real, 1e-3, 1e3, closed="both")],
+        "hint": [str, Hint, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "classes": ["array-like", None],
         "unlabeled_label": [str, Real, np.bool_, None],
@@ -228,6 +231,7 @@ class EnsembleDistiller(Distiller):
         weighting="correctness",
         alpha=0.5,
         temperature=1.0,
+        hint=None,
         class_weight=None,
         classes=None,
         unlabeled_label=-1,
@@ -244,6 +248,7 @@ class EnsembleDistiller(Distiller):
         self.weighting = weighting
         self.alpha = alpha
         self.temperature = temperature
+        self.hint = hint
         self.class_weight = class_weight
         self.classes = classes
         self.unlabeled_label = unlabeled_label
@@ -255,7 +260,9 @@ class EnsembleDistiller(Distiller):
 
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
-    def fit(self, X, y, *, sample_weight=None, teacher_proba=None):
+    def fit(
+        self, X, y, *, sample_weight=None, teacher_proba=None, teacher_features=None
+    ):
         """Distill the teachers into a fresh student.
 
         Parameters
@@ -273,6 +280,9 @@ default=None
             The teachers' predictions, columns in the order of `classes_`; all NaN or
             zero where a teacher has none. The teachers are then neither fitted nor
             asked. :func:`ask_teachers` makes it, as once for all fits of a search.
+        teacher_features : array-like of shape (n_samples, n_features), default=None
+            What hidden layers of teachers say of each row, for a `hint`; NaN where they
+            say nothing. :func:`~sk_ekd.students.layer_output` asks a layer.
 
         Returns
         -------
@@ -304,6 +314,7 @@ default=None
             targets, record = self._mix(predictions, weight, task)  # (n, c), (n,)
         check_every_teacher_predicts(predictions.names, record.coverage)
         check_something_to_learn(targets, self.alpha)
+        targets = add_features(targets, data, teacher_features, self.hint)
         split = self.validation_fraction, self.alpha, student_seed
         train, valid = hold_out(data, targets, *split)
         how = self._training(task, data, student_seed, record.seen)
@@ -315,8 +326,9 @@ default=None
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def partial_fit(
-        self, X, y, classes=None, *, sample_weight=None, teacher_proba=None
-    ):
+        self, X, y, classes=None, *,
+        sample_weight=None, teacher_proba=None, teacher_features=None,
+    ):  # fmt: skip
         """Train the student for one epoch on a chunk of rows.
 
         For more rows than fit into memory, or rows that arrive over time. The first
@@ -339,6 +351,8 @@ default=None
         teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), \
 default=None
             The teachers' predictions for these rows, see `fit`.
+        teacher_features : array-like of shape (n_samples, n_features), default=None
+            What their hidden layers say of these rows, see `fit`.
 
         Returns
         -------
@@ -355,8 +369,7 @@ default=None
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student remain those of the first (for another learning rate, call
         ``set_params(lr=...)`` on the net of `student_`). An interrupted call leaves the
-        student where it was by then. `row_weight_`, `teacher_weight_` and
-        `teacher_accuracy_` are those of the last chunk.
+        student where it was. Weights and accuracies are those of the last chunk.
         """
         check_chunkwise(self.validation_fraction, self.class_weight)
         first = not hasattr(self, "student_")
@@ -380,6 +393,7 @@ default=None
             if first:
                 self.pool_ = fit_pool(self.pooling, predictions, self.weighting)
             targets, record = self._mix(predictions, weight, task, pooled=first)
+        targets = add_features(targets, data, teacher_features, self.hint)
         before = None if first else getattr(self, "_loss", None)
         how = self._training(task, data, student_seed, record.seen, before)
         part = data.X, targets
@@ -388,8 +402,8 @@ default=None
             self.student_, self.history_ = fitted
         else:
             self.history_ = _kinds.update_student(self.student_, part, **how)
-        if record.seen is not None:
-            self._loss = how["loss"]  # a gate goes on in the next chunk
+        if isinstance(how["loss"], DistillationLoss):
+            self._loss = how["loss"]  # what it owns goes on in the next chunk
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
@@ -461,19 +475,19 @@ default=None
             self._warned = True
         return targets, record
 
-    def _training(self, task, data, seed, seen=None, before=None):
+    def _training(self, task, data, seed, seen, before=None):
         """Return how the student is trained, and let its loss know the teachers."""
         epochs = Epochs(task, self, lambda: take_labeled(data, self.classes_))
         loss = self._make_loss()
-        if seen is not None:
+        if isinstance(loss, DistillationLoss):
             loss.open(seen, before)
         return {"loss": loss, "seed": seed, "epochs": epochs}
 
     def _make_loss(self):
         how = float(self.alpha), float(self.temperature)
         if is_dynamic(self.weighting):
-            return DynamicLoss(*how, self.weighting)
-        return DistillationLoss(*how)
+            return DynamicLoss(*how, self.weighting, self.hint)
+        return DistillationLoss(*how, self.hint)
 
     def _choose_student(self, data, *, decay=True):
         student = self.student

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from ._compat import warn
@@ -29,6 +30,14 @@ class Targets(NamedTuple):
     label_weight: np.ndarray  # (n,), of the label term
     mix_weight: np.ndarray  # (n,), of the distillation term
     teachers: np.ndarray | None = None  # (n, t, c), softened, where the loss mixes them
+    features: np.ndarray | None = None  # (n, d), of teachers, for a hint; NaN if none
+
+    @property
+    def widths(self):
+        """Numbers of classes, of teachers to be mixed, and of features."""
+        seen, told = self.teachers, self.features
+        n_teachers = 0 if seen is None else seen.shape[1]
+        return self.mix.shape[1], n_teachers, 0 if told is None else told.shape[1]
 
     def take(self, index):
         """Return those of the rows at these positions, or in a slice."""
@@ -345,6 +354,33 @@ def check_something_to_learn(targets, alpha):
         f"{why}, but the weighting gives every row a weight of zero: {cure}, "
         "or change `weighting`."
     )
+
+
+def add_features(targets, data, features, hint):
+    """Add the teachers' features, standardized; none of synthetic rows -> Targets."""
+    if features is None and hint is None:
+        return targets
+    if features is None or hint is None:
+        raise ValueError(
+            "A hint needs both, the name of the student's layer and what it is to "
+            f"learn there, but hint={hint!r} came "
+            f"{'with' if hint is None else 'without'} `teacher_features`: see "
+            "sk_ekd.students.layer_output."
+        )
+    features = np.asarray(features, dtype=np.float32)
+    if features.ndim != 2 or len(features) != data.n_samples or not features.size:
+        raise ValueError(
+            "`teacher_features` must have shape (n_samples, n_features), with "
+            f"{data.n_samples} rows here, got {features.shape}."
+        )
+    told = np.full((len(data.y), features.shape[1]), np.nan, dtype=np.float32)
+    real = data.index >= 0
+    told[real] = features[data.index[real]]
+    known = np.isfinite(told).all(axis=1)
+    if not known.any():
+        raise ValueError("`teacher_features` has no row without NaN or infinity.")
+    told[known] = StandardScaler().fit_transform(told[known].astype(np.float64))
+    return targets._replace(features=told)
 
 
 def hold_out(data, targets, fraction, alpha, seed):

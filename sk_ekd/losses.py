@@ -18,12 +18,72 @@ before; what its ``end_epoch()`` returns, a dict of numbers, goes into the histo
 """
 
 import torch
+from sklearn.base import BaseEstimator
 from torch import nn
 from torch.nn import functional as F
 
 from ._step import Step
 
-__all__ = ["DistillationLoss", "DynamicLoss"]
+__all__ = ["DistillationLoss", "DynamicLoss", "Hint"]
+
+
+class Hint(BaseEstimator):
+    """A hidden layer of the student, which is to tell what teachers' layers say.
+
+    The hint regression of [1]_: ::
+
+        strength · s · ‖f - W h‖² / d
+
+    with the sample weight ``s``, the teachers' ``d`` features ``f``, standardized, and
+    a linear map ``W`` of what the layer says, trained with the student and dropped
+    after the fit. Rows whose features are not finite have no part in it.
+
+    Parameters
+    ----------
+    layer : str
+        The name of a layer of the student's module, one of
+        ``dict(module.named_modules())``, such as "3" in the built-in student, the
+        second of its hidden layers.
+    strength : float, default=1.0
+        How much the term counts in the loss.
+
+    References
+    ----------
+    .. [1] J. Zhu, J. Liu, W. Li, J. Lai, X. He, L. Chen, Z. Zheng, "Ensembled CTR
+       Prediction via Knowledge Distillation", CIKM 2020, arXiv:2011.04106.
+    """
+
+    def __init__(self, layer, *, strength=1.0):
+        self.layer = layer
+        self.strength = strength
+
+
+class _HintTerm(nn.Module):
+    """The term of a hint, and the map that it trains."""
+
+    def __init__(self, hint):
+        super().__init__()
+        hint = Hint(hint) if isinstance(hint, str) else hint
+        self.layer, self.strength = hint.layer, hint.strength
+        if not 0 < self.strength < float("inf"):
+            raise ValueError(
+                "`strength` of a Hint must be a finite number above 0, got "
+                f"{self.strength!r}."
+            )
+        self.linear = None
+
+    def build(self, n_hidden, n_features):
+        """Make the map, once the widths of both layers are known."""
+        self.linear = nn.Linear(n_hidden, n_features)
+        return self
+
+    def forward(self, output, targets):
+        """Return the mean of the term over a batch -> ()."""
+        features = targets.features  # (b, d)
+        told = features.isfinite().all(dim=1)
+        missed = self.linear(output.hidden) - torch.where(told[:, None], features, 0.0)
+        each = missed.square().mean(dim=1) * told
+        return self.strength * torch.dot(targets.label_weight, each) / len(each)
 
 
 class DistillationLoss(nn.Module):
@@ -37,12 +97,35 @@ class DistillationLoss(nn.Module):
         Share of the distillation term, from 0 to 1.
     temperature : float
         The temperature ``T`` that the mix was softened by.
+    hint : str or Hint, default=None
+        A layer of the student that is to tell what the teachers' features are.
     """
 
-    def __init__(self, alpha, temperature):
+    def __init__(self, alpha, temperature, hint=None):
         super().__init__()
         self.alpha = alpha
         self.temperature = temperature
+        self.hint = None if hint is None else _HintTerm(hint)
+
+    def open(self, teachers=None, before=None):
+        """Get to know the teachers of a fit.
+
+        Parameters
+        ----------
+        teachers : Teachers, default=None
+            Who is weighed, where the loss weighs them.
+        before : DistillationLoss, default=None
+            That of an earlier chunk, whose parameters go on from where they were.
+
+        Returns
+        -------
+        self : DistillationLoss
+            The same object.
+        """
+        earlier = getattr(before, "hint", None)
+        if self.hint and earlier and self.hint.layer == earlier.layer:
+            self.hint.linear = earlier.linear
+        return self
 
     def forward(self, output, targets):
         """Return the means of both terms over a batch.
@@ -57,7 +140,8 @@ class DistillationLoss(nn.Module):
         Returns
         -------
         terms : dict of str to Tensor of shape ()
-            "label" and "distillation"; 0 where `alpha` leaves a term no share.
+            "label" and "distillation", 0 where `alpha` leaves a term no share, and
+            "hint" where there is one.
         """
         log_student = output.log_proba  # (b, c)
         label = distillation = log_student.new_zeros(())
@@ -71,14 +155,17 @@ class DistillationLoss(nn.Module):
             kl = targets.negentropy - torch.linalg.vecdot(targets.mix, log_student)
             scale = self.alpha * self.temperature**2 / len(kl)
             distillation = scale * torch.dot(targets.mix_weight, kl)
-        return {"label": label, "distillation": distillation}
+        terms = {"label": label, "distillation": distillation}
+        if self.hint is not None:
+            terms["hint"] = self.hint(output, targets)
+        return terms
 
     def cross_entropies(self, targets):
         """Return both terms as cross-entropies, from which a step can be computed.
 
         A term of a row is ``constant - Σ weight · log softmax(logits / T)``. `forward`
-        computes the same; a loss that overrides it overrides this, too, or is trained
-        by autograd.
+        computes the same but for a hint; a loss that overrides it overrides this, too,
+        or is trained by autograd.
 
         Parameters
         ----------
@@ -138,10 +225,12 @@ class DynamicLoss(DistillationLoss):
         The temperature ``T`` that the teachers were softened by.
     weighting : callable
         Maps a :class:`~sk_ekd.dynamic.Step` to weights, see :mod:`sk_ekd.dynamic`.
+    hint : str or Hint, default=None
+        A layer of the student that is to tell what the teachers' features are.
     """
 
-    def __init__(self, alpha, temperature, weighting):
-        super().__init__(alpha, temperature)
+    def __init__(self, alpha, temperature, weighting, hint=None):
+        super().__init__(alpha, temperature, hint)
         self.weighting = weighting
         self.weigh = None  # what is called, once it is open
         self.epoch = 0
@@ -153,7 +242,7 @@ class DynamicLoss(DistillationLoss):
         ----------
         teachers : Teachers
             Who is weighed.
-        before : DynamicLoss, default=None
+        before : DistillationLoss, default=None
             That of an earlier chunk, whose parameters go on from where they were.
 
         Returns
@@ -161,10 +250,11 @@ class DynamicLoss(DistillationLoss):
         self : DynamicLoss
             The same object.
         """
+        super().open(before=before)
         self.names = teachers.names
         pool = torch.as_tensor(teachers.pool, dtype=torch.float32)
         self.register_buffer("pool", pool, persistent=False)
-        if before is not None and before.weighting is self.weighting:
+        if getattr(before, "weighting", None) is self.weighting:
             self.weigh = before.weigh
         elif hasattr(self.weighting, "open"):
             self.weigh = self.weighting.open(teachers)

@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
+from ._hint import as_features
 from ._output import Output, first_of
 from ._packed import unpack
 
@@ -15,21 +16,30 @@ from ._packed import unpack
 class Criterion(nn.Module):
     """Asks the loss about a batch of packed rows, and remembers its terms."""
 
-    def __init__(self, form, loss, n_classes, n_teachers=0):
+    def __init__(self, form, loss, n_classes, n_teachers=0, n_features=0):
         super().__init__()
         self.form = form
         self.loss = loss
-        self.n_classes = n_classes
-        self.n_teachers = n_teachers  # those that the loss is to mix
+        # the last two: teachers that the loss is to mix, features that it gives as hint
+        self.widths = n_classes, n_teachers, n_features
+        self.heard = []  # what the layer said that gets the hint
         self.names = ()  # of the terms
         self.terms = []  # of each batch of the epoch: rows, and the terms
         self.valid_terms = []  # the same, labeled rows, and how many of them are right
 
+    @property
+    def n_classes(self):
+        """Number of classes."""
+        return self.widths[0]
+
     def forward(self, output, packed):
         """Return the mean loss of a batch."""
         output = first_of(output)
-        targets = unpack(packed, self.n_classes, self.n_teachers)
+        targets = unpack(packed, *self.widths)
         output = Output(self.form, output, packed.dtype)
+        if targets.features is not None:
+            hidden = as_features(self.heard, self.loss.hint.layer)
+            output.hidden = hidden.to(packed.dtype)
         terms = self.loss(output, targets)
         self.names, values = tuple(terms), terms.values()
         seen = len(packed), *(term.detach() for term in values)

@@ -27,7 +27,7 @@ from skorch.utils import to_device
 from torch import nn
 
 from .._compat import warn
-from .._data import count_rows
+from .._data import count_rows, take_rows
 from .._torch_state import seeded
 from ._criterion import Criterion, LossTerms, MakeCriterion
 from ._epoch import (
@@ -41,6 +41,7 @@ from ._epoch import (
     reads_plainly,
     run_single_epoch,
 )
+from ._hint import as_features, listening
 from ._inputs import check_vocabulary, read_inputs, settle
 from ._interrupts import noticed_interrupts
 from ._output import (
@@ -54,7 +55,7 @@ from ._output import (
     uncompiled,
 )
 from ._packed import pack
-from ._predict import CAST
+from ._predict import CAST, outputs
 from ._steps import (
     check_kept,
     fit_steps,
@@ -185,8 +186,7 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
             "`validation_fraction` stops the training by a callback, but the student "
             "has callbacks='disable': set either to None."
         )
-    n_teachers = 0 if targets.teachers is None else targets.teachers.shape[1]
-    criterion = Criterion(make_form(net), loss, targets.mix.shape[1], n_teachers)
+    criterion = Criterion(make_form(net), loss, *targets.widths)
     with _borrowed(net, criterion) as own:
         if not net.initialized_:
             _initialize(net, X, criterion, own)
@@ -217,7 +217,11 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
             net.train_split = predefined_split(held)
         rows = make_dataset(X, pack(targets, mixable=mixable))
         epochs.start(n_epochs or net.max_epochs)
-        with noticed_interrupts() as interrupts, _checked_vocabulary(X, valid):
+        with (
+            noticed_interrupts() as interrupts,
+            _checked_vocabulary(X, valid),
+            _hinted(net, criterion, X),
+        ):
             net.partial_fit(rows, None, epochs=n_epochs)
         is_whole = not len(net.history) or "train_batch_count" in net.history[-1]
         if interrupts or not is_whole:
@@ -233,6 +237,22 @@ def _checked_vocabulary(X, valid):
     except (IndexError, RuntimeError) as error:
         check_vocabulary(error, X, *(valid or ())[:1])
         raise
+
+
+@contextmanager
+def _hinted(net, criterion, X):
+    """Let the criterion hear the layer that its loss gives a hint, if it gives one."""
+    hint, n_features = getattr(criterion.loss, "hint", None), criterion.widths[-1]
+    if hint is None:
+        yield
+        return
+    with listening(net, hint.layer) as criterion.heard:
+        if hint.linear is None:
+            next(outputs(net, take_rows(X, np.arange(1))))
+            width = as_features(criterion.heard, hint.layer).shape[1]
+            hint.build(width, n_features).to(net.device or "cpu")
+            _own_parameters(net, criterion.loss)
+        yield
 
 
 @contextmanager

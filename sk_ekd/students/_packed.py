@@ -27,6 +27,7 @@ class TargetBatch(NamedTuple):
     negentropy: torch.Tensor  # (b,), Σ mix log mix
     mix: torch.Tensor  # (b, c)
     teachers: torch.Tensor | None = None  # (b, t, c), for a loss that mixes them itself
+    features: torch.Tensor | None = None  # (b, d), for a loss that gives a hint
 
     @property
     def labeled(self):
@@ -43,15 +44,14 @@ def pack(targets, *, mixable=False):
     """Pack the targets -> (n, 4 + c), or (n, 3 + 2c) where rows may be mixed; float32.
 
     The shares of a mixable label are multiplied by the row's weight, 0 if unlabeled.
-    Teachers that are not mixed yet follow, t·c numbers more.
+    Teachers that are not mixed yet follow, t·c numbers more, and d features.
     """
     n_samples, n_classes = targets.mix.shape
     n_label = n_classes + 1 if mixable else 2
     n_mixed = n_label + 2 + n_classes
-    seen = targets.teachers
-    n_seen = 0 if seen is None else seen[0].size
-    shape = n_samples, n_mixed + n_seen
-    packed = empty(shape) if n_seen else np.empty(shape, dtype=np.float32)
+    beside = [part for part in (targets.teachers, targets.features) if part is not None]
+    shape = n_samples, n_mixed + sum(part[0].size for part in beside)
+    packed = empty(shape) if beside else np.empty(shape, dtype=np.float32)
     packed[:, :n_mixed] = 0
     if mixable:
         known = np.flatnonzero(targets.labeled)
@@ -66,22 +66,27 @@ def pack(targets, *, mixable=False):
     for block in gen_batches(n_samples, BLOCK_ROWS):  # the constant of the KL
         mix = targets.mix[block].astype(np.float64)
         packed[block, n_label + 1] = -entr(mix).sum(axis=1)
-        if n_seen:
-            packed[block, n_mixed:] = seen[block].reshape(len(mix), n_seen)
+        if beside:
+            flat = [part[block].reshape(len(mix), -1) for part in beside]
+            np.concatenate(flat, axis=1, out=packed[block, n_mixed:])
     return torch.from_numpy(packed)
 
 
-def unpack(packed, n_classes, n_teachers=0):
+def unpack(packed, n_classes, n_teachers=0, n_features=0):
     """Undo `pack` on a batch -> TargetBatch."""
-    seen = None
-    if n_teachers:
+    teachers = features = None
+    if n_teachers or n_features:
         n_seen = n_teachers * n_classes
-        packed, seen = packed.split([packed.shape[1] - n_seen, n_seen], dim=1)
-        seen = seen.unflatten(1, (n_teachers, n_classes))
+        n_mixed = packed.shape[1] - n_seen - n_features
+        packed, seen, told = packed.split([n_mixed, n_seen, n_features], dim=1)
+        teachers = seen.unflatten(1, (n_teachers, n_classes)) if n_teachers else None
+        features = told if n_features else None
+    beside = teachers, features
     mix = packed[:, -n_classes:]
     if packed.shape[1] == 4 + n_classes:
         y, label_weight, mix_weight, negentropy = packed[:, :4].unbind(dim=1)
-        return TargetBatch(y.long(), label_weight, mix_weight, negentropy, mix, seen)
+        label = y.long(), label_weight
+        return TargetBatch(*label, mix_weight, negentropy, mix, *beside)
     mix_weight, negentropy = packed[:, 1 + n_classes : 3 + n_classes].unbind(dim=1)
-    shares = packed[:, 1 : 1 + n_classes]
-    return TargetBatch(shares, packed[:, 0], mix_weight, negentropy, mix, seen)
+    label = packed[:, 1 : 1 + n_classes], packed[:, 0]
+    return TargetBatch(*label, mix_weight, negentropy, mix, *beside)

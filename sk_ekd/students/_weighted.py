@@ -65,6 +65,11 @@ def check_training(student, loss, validation_fraction):
             f"student that is none, got {name}, does not have: pass a skorch net, or a "
             "weighting such as 'correctness'."
         )
+    if getattr(loss, "hint", None):
+        raise TypeError(
+            f"`hint` names a hidden layer of a network, which a {name} does not have: "
+            "pass a skorch net, or set hint=None."
+        )
     if not _has_shares(loss):
         raise TypeError(
             f"The loss {type(loss).__name__} trains networks only, since its `forward` "
