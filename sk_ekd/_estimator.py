@@ -23,6 +23,7 @@ OBJECTS = {  # whose parameters can be set, in the place of None and of names
     "student": "sk_ekd.students.default_student(X)",
     "weighting": "sk_ekd.weighting.UnifiedWeighting()",
     "pooling": "sk_ekd.pooling.CalibratedPool()",
+    "hint": "sk_ekd.losses.Hint('layer')",
 }
 _SEARCH = {}  # the last one that was warned of
 MOST_SHOWN = 8  # teachers in the HTML representation; of more, two

@@ -1,6 +1,7 @@
 """Weightings that watch the student: each formula by hand, and in a fit."""
 
 import pickle
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -556,6 +557,16 @@ def test_beyond_the_budget_the_teachers_are_in_a_file(data, monkeypatch):
     in_file = distill(data, AgreeToDisagree(), validation_fraction=0.2)
     proba = expected.predict_proba(data.X)
     assert_array_equal(in_file.predict_proba(data.X), proba)
+
+
+def test_gate_that_learns_from_labels_doubts_teachers_that_have_seen_them(data):
+    seen = [("tree", DecisionTreeClassifier().fit(data.X, data.truth))]
+    with pytest.warns(UserWarning, match="all but always right"):
+        distill(data, LearnedGate(), teachers=seen)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        distill(data, LearnedGate(trained_by="student"), teachers=seen)
+        distill(data, AgreeToDisagree(), teachers=seen)
 
 
 # --- Bad input -----------------------------------------------------------------------

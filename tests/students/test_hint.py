@@ -251,6 +251,12 @@ def test_bad_hint_says_what_to_do(data, features, case):
         distill(data, given, **params)
 
 
+def test_strength_of_a_bare_name_cannot_be_set(data):
+    distiller = EnsembleDistiller(data[3], make_net(), hint="0")
+    with pytest.raises(ValueError, match=r"hint=sk_ekd.losses.Hint\('layer'\)"):
+        distiller.set_params(hint__strength=2.0)
+
+
 def test_student_that_is_no_network_gets_no_hint(data, features):
     with pytest.raises(TypeError, match="hidden layer of a network"):
         distill(data, features, student=LogisticRegression())
