@@ -29,7 +29,8 @@ class MemoryRows(torch.utils.data.Dataset):
         parts = X.values() if isinstance(X, Mapping) else [X]
         self.by_batch = any(issparse(X) or isinstance(X, np.memmap) for X in parts)
         self.X = X if self.by_batch else _move(X, device)
-        self.rows = rows if rows.nbytes > BUDGET else rows.to(device)
+        self.in_file = rows.nbytes > BUDGET  # maybe
+        self.rows = rows if self.in_file else rows.to(device)
         self.inputs = inputs
         self.device = device
 
@@ -37,7 +38,10 @@ class MemoryRows(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index):
-        rows = self.rows[index.to(self.rows.device)].to(self.device)
+        if self.in_file and isinstance(index, torch.Tensor):
+            rows = self.rows[index.cpu()].to(self.device)
+        else:
+            rows = self.rows[index]
         if self.by_batch:
             X = as_tensor(self.X[to_numpy(index)], self.inputs)
             return to_device(X, self.device), rows
