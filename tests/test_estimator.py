@@ -313,6 +313,7 @@ def test_metadata_request_survives_clone(data, teachers):
         assert clone(distiller).get_metadata_routing().fit.requests == {
             "sample_weight": True,
             "teacher_proba": None,
+            "teacher_features": None,
         }
         scores = cross_val_score(
             distiller, X, y, cv=cv, params={"sample_weight": np.ones(len(y))}

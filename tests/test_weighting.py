@@ -227,7 +227,7 @@ test_what_is_no_weighting_is_an_error = check_errors(
             lambda w: w.fit(weighting="unfied"),
             InvalidParameterError,
             "'weighting' parameter of EnsembleDistiller must be a str among",
-            "or a callable. Got 'unfied'",
+            "a callable or an object implementing 'open'. Got 'unfied'",
         ),
         "weighting's class": (
             lambda w: w.fit(weighting=UnifiedWeighting),
