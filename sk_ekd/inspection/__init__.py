@@ -11,9 +11,11 @@ from ._latency import LatencyDisplay
 from ._quality import expected_calibration_error
 from ._recommend import recommend
 from ._report import distillation_report
+from ._set_aside import UncertaintyDisplay
 from ._teacher_share import TeacherShareDisplay
 from ._teacher_weight import TeacherWeightDisplay
 from ._training import TrainingDisplay
+from ._uncertainty import uncertainty
 
 __all__ = [
     "DisagreementDisplay",
@@ -21,9 +23,11 @@ __all__ = [
     "TeacherShareDisplay",
     "TeacherWeightDisplay",
     "TrainingDisplay",
+    "UncertaintyDisplay",
     "agreement_report",
     "compare",
     "distillation_report",
     "expected_calibration_error",
     "recommend",
+    "uncertainty",
 ]

@@ -227,6 +227,19 @@ def proba_of(net, output):
     return read(first_of(output).double())
 
 
+def has_logits(net):
+    """Return whether the module of a fitted net returns logits."""
+    return not isinstance(own_criterion(net), nn.NLLLoss)
+
+
+def logits_of(net, output):
+    """Return the logits that a fitted net means by an output -> (b, c), in float64."""
+    output = first_of(output).double()
+    if is_binary(net):  # halves favor no class by their size
+        return torch.stack([-output, output], dim=1) / 2
+    return output
+
+
 def is_binary(net):
     """Return whether the net has one logit."""
     return isinstance(net, NeuralNetBinaryClassifier)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
 from skorch.utils import to_device
 
 from .._data import count_rows
@@ -20,22 +22,22 @@ from ._inputs import (
     read_inputs,
     settle,
 )
-from ._output import first_of, proba_of
+from ._output import first_of, has_logits, logits_of, proba_of
 from ._steps import end_of, split_student
 
 CAST = {**FLOAT32, "force_writeable": True}  # as torch wants it
 PREDICT_ROWS = 2**14  # rows of one forward pass at prediction, at most
 PREDICT_VALUES = 2**24  # values of them: 64 MB
+NO_LOGITS = (
+    "its probabilities come from no logits: measure how unsure it is by their entropy, "
+    "as kind='entropy' of sk_ekd.inspection.uncertainty does."
+)
 
 
 def student_proba(student, X):
     """Ask the fitted student alone -> (n, c), rows sum to one."""
     net = end_of(student)
-    X = _transform(student, X)
-    if net.inputs_ == "float32" and isinstance(X, np.ndarray):  # no detour for one row
-        Z = as_matrix(X)
-    else:
-        Z = settle(read_inputs(X, by_user=not reads_plainly(net)), net.inputs_)
+    Z = _feed(student, net, X)
     if has_own(net, "predict_proba"):
         parts = [proba_of(net, output).numpy() for output in outputs(net, Z)]
         proba = np.concatenate(parts)
@@ -55,6 +57,72 @@ def student_proba(student, X):
             "large for its dtype. Lower its lr, or scale or clip its inputs."
         )
     return proba
+
+
+def student_logits(student, X):
+    """Ask a fitted student for the logits behind its probabilities.
+
+    Probabilities forget how large the logits were, since a softmax takes only their
+    differences. Liu et al. (2020) tell strange rows by it.
+
+    Parameters
+    ----------
+    student : net or Pipeline
+        The `student_` of a fitted distiller: a net whose criterion is CrossEntropyLoss
+        or BCEWithLogitsLoss, or a Pipeline that ends in one.
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
+        Rows, of the kind that `fit` saw.
+
+    Returns
+    -------
+    logits : ndarray of shape (n_samples, n_classes)
+        Their softmax is what the student predicts. A net of one logit has half of it
+        for the second class, and minus that half for the first.
+
+    Examples
+    --------
+    >>> from scipy.special import softmax
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_ekd import EnsembleDistiller
+    >>> from sk_ekd.students import student_logits
+    >>> X, y = load_iris(return_X_y=True)
+    >>> distiller = EnsembleDistiller([GaussianNB()], cv=5, random_state=0).fit(X, y)
+    >>> logits = student_logits(distiller.student_, X)
+    >>> bool(abs(softmax(logits, axis=1) - distiller.predict_proba(X)).max() < 1e-6)
+    True
+    """
+    net = end_of(student)
+    if not isinstance(net, NeuralNet):
+        raise TypeError(f"The student, a {_name(net)}, is no net, and {NO_LOGITS}")
+    check_is_fitted(net, "inputs_")  # by a distiller
+    if not has_own(net, "predict_proba"):
+        raise TypeError(
+            f"The student, a {_name(net)}, has a `predict_proba` of its own, and "
+            f"{NO_LOGITS}"
+        )
+    if not has_logits(net):
+        raise TypeError(
+            f"The module of the student, a {_name(net)} with NLLLoss, returns "
+            "probabilities: let it return what it has before its softmax, and train it "
+            "with criterion=torch.nn.CrossEntropyLoss. Or measure how unsure it is by "
+            "kind='entropy' of sk_ekd.inspection.uncertainty."
+        )
+    Z = _feed(student, net, X)
+    parts = [logits_of(net, output).numpy() for output in outputs(net, Z)]
+    return np.concatenate(parts)
+
+
+def _name(model):
+    return type(model).__name__
+
+
+def _feed(student, net, X):
+    """Return rows as the net takes them, after the steps before it."""
+    X = _transform(student, X)
+    if net.inputs_ == "float32" and isinstance(X, np.ndarray):  # no detour for one row
+        return as_matrix(X)
+    return settle(read_inputs(X, by_user=not reads_plainly(net)), net.inputs_)
 
 
 def _transform(student, X):

@@ -5,6 +5,7 @@ from sk_ekd.inspection import (
     LatencyDisplay,
     TeacherWeightDisplay,
     TrainingDisplay,
+    UncertaintyDisplay,
 )
 
 
@@ -23,6 +24,12 @@ def draw_disagreement(shown, y=None, **options):
 
 def draw_latency(shown, **options):
     return LatencyDisplay.from_report(shown.report, **options)
+
+
+def draw_uncertainty(shown, **options):
+    return UncertaintyDisplay.from_estimator(
+        shown.distiller, shown.X, shown.y, **options
+    )
 
 
 def names_in_legend(display):

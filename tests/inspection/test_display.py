@@ -18,15 +18,19 @@ from sk_ekd.inspection import (
     LatencyDisplay,
     TeacherWeightDisplay,
     TrainingDisplay,
+    UncertaintyDisplay,
 )
 from tests.inspection.drawing import (
     draw_disagreement,
     draw_latency,
     draw_training,
+    draw_uncertainty,
     draw_weights,
 )
 
-DRAW = [draw_training, draw_weights, draw_disagreement, draw_latency]
+DRAW = [
+    draw_training, draw_weights, draw_disagreement, draw_latency, draw_uncertainty,
+]  # fmt: skip
 every_display = pytest.mark.parametrize("draw", DRAW)
 
 
@@ -142,6 +146,7 @@ def test_missing_matplotlib_names_the_extra(shown, draw, monkeypatch):
         lambda d, w: TeacherWeightDisplay.from_estimator(d),
         lambda d, w: DisagreementDisplay.from_estimator(d, w.X, w.y),
         lambda d, w: LatencyDisplay.from_estimator(d, w.X, w.y),
+        lambda d, w: UncertaintyDisplay.from_estimator(d, w.X, w.y),
     ],
 )
 def test_unfitted_distiller_is_refused(shown, draw):
