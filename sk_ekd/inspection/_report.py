@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from .._data import as_rows, take_rows
+from .._data import as_rows, count_rows, take_rows
 from ..pooling import MeanPool
 from ._bootstrap import bootstrap_interval
 from ._costs import measure_costs
+from ._groups import measure_groups, read_groups
 from ._quality import measure_quality
 from ._read import (
     baseline_proba,
@@ -19,7 +20,9 @@ from ._read import (
 from ._recommend import INTERVAL, OTHERS
 
 
-def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
+def distillation_report(
+    distiller, X, y, *, baseline=None, teacher_proba=None, groups=None
+):
     """Compare the student with its teachers, on rows that none of them saw.
 
     Parameters
@@ -37,6 +40,10 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     teacher_proba : array-like of shape (n_samples, n_teachers, n_classes), default=None
         The teachers' predictions for `X`, where the teachers cannot be queried here.
         Their times and sizes are then missing from the report.
+    groups : array-like of shape (n_samples,), default=None
+        The group of each row, such as a region or an age class, by any values that can
+        be hashed; those that are missing are a group of their own. With groups, the
+        report says how accurate each entry is within them.
 
     Returns
     -------
@@ -65,6 +72,10 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
         - recovered: how much of the step from the baseline's accuracy to the ensemble's
           is made. It is there only with a baseline, NaN where there is no step, and
           means little where the step is small;
+        - worst_group_accuracy, worst_group: the lowest accuracy within a group, and
+          the group, "missing" for missing values; only with `groups`;
+        - accuracy[<group>]: the accuracy within each group, NaN where the entry
+          predicts none of its rows; only with `groups`, and at most 20 of them;
         - coverage: the share of the rows that the entry predicts; only where some
           teacher leaves out some rows;
         - pool_weight and pool_temperature: those of each teacher, only with a
@@ -78,7 +89,9 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     `decision_function` or `predict` for a teacher that lacks it. They hold for this
     machine, and take about a second per model to measure. A teacher that has the name
     of another entry is shown as "student (teacher)". :func:`recommend` says which model
-    of a report to ship.
+    of a report to ship, by all rows and not by groups. The worst of many groups, or of
+    small ones, is partly bad luck: see how many rows it has, and read the student's
+    beside that of the ensemble, which has the same rows.
 
     Examples
     --------
@@ -103,6 +116,8 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     codes, labeled = read_codes(distiller, X, y)  # (n,), (n,)
     if not labeled.any():
         raise ValueError("y has no labeled row to measure on: every label is unknown.")
+    if groups is not None:
+        groups, group_names = read_groups(groups, count_rows(as_rows(X)))  # (n,), (g,)
     if teacher_proba is not None:
         teacher_proba = read_teacher_proba(distiller, X, teacher_proba)[labeled]
     X, y = take_rows(as_rows(X), np.flatnonzero(labeled)), codes[labeled]
@@ -115,8 +130,11 @@ def distillation_report(distiller, X, y, *, baseline=None, teacher_proba=None):
     costs = measure_costs(distiller, teachers, baseline, X)
     report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
     report = report.astype({"bytes": "Int64"})
-    report[INTERVAL] = _differences(predictions, y)
+    right = _find_right(predictions, y)  # (n, k)
+    report[INTERVAL] = _differences(right)
     report = _add_shares(report)
+    if groups is not None:
+        report = report.join(measure_groups(right, groups[labeled], group_names))
     coverage = {name: p.any(axis=1).mean() for name, p in predictions.items()}
     if min(coverage.values()) < 1:
         report["coverage"] = coverage
@@ -149,16 +167,21 @@ def _predictions(distiller, X, proba, baseline):
     return predictions
 
 
-def _differences(predictions, y):
+def _find_right(predictions, y):
+    """Return where each entry is right, NaN where it predicts nothing -> (n, k)."""
+    return pd.DataFrame(
+        {
+            name: np.where(p.any(axis=1), p.argmax(axis=1) == y, np.nan)
+            for name, p in predictions.items()
+        }
+    )
+
+
+def _differences(right):
     """Return by how much the student is ahead of each entry, with its interval."""
-    right = {
-        name: np.where(p.any(axis=1), p.argmax(axis=1) == y, np.nan)
-        for name, p in predictions.items()
-    }
-    rows = np.column_stack([right["student"] - hits for hits in right.values()])
-    low, high = bootstrap_interval(rows)  # (k,)
-    values = pd.DataFrame(rows, columns=list(predictions)).mean()
-    return pd.DataFrame(dict(zip(INTERVAL, [values, low, high], strict=True)))
+    rows = right.rsub(right["student"], axis=0)  # (n, k)
+    low, high = bootstrap_interval(rows.to_numpy())  # (k,)
+    return pd.DataFrame(dict(zip(INTERVAL, [rows.mean(), low, high], strict=True)))
 
 
 def _add_shares(report):

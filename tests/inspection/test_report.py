@@ -38,6 +38,7 @@ from sk_ekd.inspection import (
     expected_calibration_error,
     recommend,
 )
+from sk_ekd.inspection._groups import measure_groups, read_groups
 from tests.worlds import make_net
 
 pytestmark = pytest.mark.filterwarnings("ignore:The fitted teachers are all but")
@@ -385,6 +386,105 @@ def test_teacher_named_like_another_row_is_told_apart(world):
     assert list(report.index) == names
 
 
+# --- Groups -------------------------------------------------------------------------
+
+
+def test_groups_by_hand():
+    right = pd.DataFrame({"a": [1, 0, 1, 1.0], "b": [np.nan, np.nan, 0, 1]})
+    codes, names = read_groups(["x", "x", None, None], 4)
+    found = measure_groups(right, codes, names)
+    assert list(found) == [
+        "worst_group_accuracy", "worst_group", "accuracy[x]", "accuracy[missing]",
+    ]  # fmt: skip
+    assert found.loc["a"].tolist() == [0.5, "x", 0.5, 1.0]
+    assert found.loc["b", ["worst_group_accuracy", "worst_group"]].tolist() == [
+        0.5, "missing",
+    ]  # fmt: skip
+    assert np.isnan(found.loc["b", "accuracy[x]"])
+
+
+def test_accuracy_by_group_is_that_of_its_rows(world):
+    groups = np.array(["north", "south", "south"])[np.arange(150) % 3]
+    report = world.measure(baseline=world.baseline, groups=groups)
+    pd.testing.assert_frame_equal(
+        report[list(world.report)].drop(columns=COST), world.report.drop(columns=COST)
+    )
+    for name in ("north", "south"):
+        rows = groups == name
+        part = world.measure(X=world.X[rows], y=world.y[rows], baseline=world.baseline)
+        assert_allclose(report[f"accuracy[{name}]"], part["accuracy"])
+    by_group = report[["accuracy[north]", "accuracy[south]"]]
+    assert_array_equal(report["worst_group_accuracy"], by_group.min(axis=1))
+    assert_array_equal(
+        "accuracy[" + report["worst_group"] + "]", by_group.idxmin(axis=1)
+    )
+    assert recommend(report).startswith("Ship")
+
+
+def test_one_group_is_all_rows(world):
+    report = world.measure(groups=["all"] * 150)
+    assert_allclose(report["accuracy[all]"], report["accuracy"])
+    assert_allclose(report["worst_group_accuracy"], report["accuracy"])
+
+
+def test_groups_of_labeled_rows_count(world):
+    y = world.y.astype(object)
+    y[:50] = None
+    groups = np.repeat(["unlabeled", "first", "second"], 50)
+    report = world.measure(y=y, groups=groups)
+    shown = [name for name in report if name.startswith("accuracy[")]
+    assert shown == ["accuracy[first]", "accuracy[second]"]
+    assert set(report["worst_group"]) <= {"first", "second"}
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([2, 10], ["2", "10"]),
+        ([True, False], ["False", "True"]),
+        (["b", None], ["b", "missing"]),
+        ([np.nan, 1.5], ["1.5", "missing"]),
+        ([pd.NA, "b"], ["b", "missing"]),
+        ([("f", 1), ("m", 0)], ["('f', 1)", "('m', 0)"]),
+        (["b", 3], ["b", "3"]),  # of several kinds: as they come
+        ([1, "1"], ["1", "'1'"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [list, pd.Series])
+def test_values_of_any_kind_are_groups(values, names, kind):
+    codes, found = read_groups(kind(values * 3), 6)
+    right = pd.DataFrame({"a": [1.0, 0] * 3})
+    report = measure_groups(right, codes, found)
+    shown = [name for name in report if name.startswith("accuracy[")]
+    assert shown == [f"accuracy[{name}]" for name in names]
+    assert sorted(report[shown].loc["a"]) == [0, 1]
+
+
+def test_categories_and_nullable_columns_are_groups():
+    for dtype in ("category", "string", "str"):
+        codes, names = read_groups(pd.Series(["b", "a", None], dtype=dtype), 3)
+        assert codes.tolist() == [1, 0, 2]
+        assert names == ["a", "b", "missing"]
+
+
+def test_of_many_groups_only_the_worst_is_shown(world):
+    groups = np.arange(150) % 21
+    report = world.measure(groups=groups)
+    assert not [name for name in report if name.startswith("accuracy[")]
+    worst = report.loc["student", "worst_group"]
+    rows = groups == worst
+    accuracy = world.distiller.score(world.X[rows], world.y[rows])
+    assert report.loc["student", "worst_group_accuracy"] == pytest.approx(accuracy)
+
+
+def test_entry_that_predicts_nothing_has_no_worst_group():
+    right = pd.DataFrame({"a": [1.0, 0], "silent": np.nan})
+    report = measure_groups(right, *read_groups(["x", "y"], 2))
+    assert report.loc["silent"].isna().all()
+    assert report.loc["a", "worst_group"] == "y"
+
+
 # --- Kinds of X ---------------------------------------------------------------------
 
 
@@ -578,6 +678,22 @@ CASES = {
         lambda w: {"teacher_proba": np.full((150, 3, 3), np.nan)},
         ValueError,
         "No teacher predicts any of the rows",
+    ),
+    "groups of another length": (
+        lambda w: {"groups": ["a"] * 149},
+        ValueError,
+        "`groups` must have one value for each row, shape (150,), got shape (149,).",
+    ),
+    "groups by two columns": (
+        lambda w: {"groups": np.zeros((150, 2))},
+        ValueError,
+        "shape (150,), got shape (150, 2). For groups by several columns, pass a list "
+        "of tuples",
+    ),
+    "groups that cannot be hashed": (
+        lambda w: {"groups": [["a"]] * 150},
+        TypeError,
+        "`groups` must have values that can be hashed, such as text: unhashable type",
     ),
     "baseline without predict_proba": (
         lambda w: {"baseline": SVC().fit(w.X, w.y)},
