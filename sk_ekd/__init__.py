@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._distiller import EnsembleDistiller
+    from ._online import OnlineDistiller
     from .teachers import ask_teachers
     from .weighting import UnifiedWeighting
 
 __version__ = "0.1.0"
-__all__ = ["EnsembleDistiller", "UnifiedWeighting", "ask_teachers"]
+__all__ = ["EnsembleDistiller", "OnlineDistiller", "UnifiedWeighting", "ask_teachers"]
 
 ORIGIN = {
     "EnsembleDistiller": "._distiller",
+    "OnlineDistiller": "._online",
     "ask_teachers": ".teachers",
     "UnifiedWeighting": ".weighting",
 }

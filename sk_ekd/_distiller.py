@@ -407,20 +407,7 @@ default=None
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
-    def predict_proba(self, X):
-        """Ask the student for the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
-            Rows, of the kind that `fit` saw.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; rows sum to one.
-        """
-        X = self._read_again(X)
+    def _ask_student(self, X):
         return _kinds.student_proba(self.student_, X, len(self.classes_))
 
     def _read(self, X, y, sample_weight, teacher_proba, classes=None, *, first=True):

@@ -32,10 +32,25 @@ MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
 class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A classifier whose student alone predicts.
 
-    The estimator has `teachers`, `student`, `cv` and `unlabeled_label`, `classes_` and
-    `student_` once it is fitted, and the methods `predict_proba`, `_open_teachers` and
-    `_parts`.
+    The estimator has `student` and `unlabeled_label`, `classes_` and `student_` once it
+    is fitted, and the methods `_ask_student` and `_parts`. One that has `teachers` has
+    `cv` and `_open_teachers`, too.
     """
+
+    def predict_proba(self, X):
+        """Ask the student for the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
+            Rows, of the kind that `fit` saw.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`; rows sum to one.
+        """
+        return self._ask_student(self._read_again(X))
 
     def predict(self, X):
         """Predict the most probable class, by the student alone.
@@ -114,7 +129,7 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        self : EnsembleDistiller
+        self : Distiller
             The distiller.
         """
         nested = [name for name in params if name.startswith("teachers__")]
@@ -164,6 +179,8 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return hasattr(self, "student_")
 
     def __sklearn_clone__(self):
+        if not hasattr(self, "teachers"):
+            return super().__sklearn_clone__()
         if not isinstance(self.cv, str):  # the teachers are to be fitted
             try:
                 return super().__sklearn_clone__()
@@ -181,9 +198,9 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         with contextlib.suppress(Exception):  # teachers of other libraries have no tags
-            readers = [self.teachers]  # of X
-            if isinstance(self.teachers, (list, tuple)):
-                readers = list(self.teachers)
+            teachers = getattr(self, "teachers", [])
+            is_list = isinstance(teachers, (list, tuple))
+            readers = list(teachers) if is_list else [teachers]  # of X
             student = self.student
             first = student[0] if isinstance(student, Pipeline) else student
             if first is not None and not hasattr(first, "module"):  # of a net
@@ -255,6 +272,21 @@ def check_distiller(distiller):
             "search, pass its `best_estimator_`; of a Pipeline, its last step.)"
         )
     check_is_fitted(distiller, "student_")
+
+
+def has_teachers(distiller):
+    """Return whether a fitted distiller learned from teachers, here or not."""
+    return hasattr(distiller, "teacher_names_")
+
+
+def check_has_teachers(distiller):
+    """Raise an error for a fitted distiller whose students taught each other."""
+    if not has_teachers(distiller):
+        raise ValueError(
+            f"An {type(distiller).__name__} has no teachers to look at: compare its "
+            "student with a baseline, by distillation_report(..., baseline=...), or "
+            "with another model, by compare."
+        )
 
 
 def _is_of_same_search(frame):

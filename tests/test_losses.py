@@ -11,10 +11,11 @@ from torch import nn
 from sk_ekd._classes import UNLABELED
 from sk_ekd._step import Teachers
 from sk_ekd._targets import Targets
-from sk_ekd.losses import DistillationLoss, DynamicLoss
+from sk_ekd.losses import DistillationLoss, DynamicLoss, OnlineLoss
 from sk_ekd.students._criterion import Criterion
 from sk_ekd.students._output import Logits, OneLogit, Proba
 from sk_ekd.students._packed import pack
+from sk_ekd.students._stacked import StackedForm
 
 N, C = 150, 3
 RNG = np.random.RandomState(0)
@@ -207,3 +208,56 @@ def test_mixed_rows_are_shown_with_their_larger_label():
     )
     criterion(torch.randn(4, 2), pack(targets, mixable=True))
     assert shown[0].y.tolist() == targets.y.tolist()
+
+
+# --- Students that teach each other --------------------------------------------------
+
+
+def make_online(alpha, temperature, n_students=2):
+    loss = OnlineLoss(alpha, temperature, n_students)
+    criterion = Criterion(StackedForm(FORMS["logits"]()), loss, 2)
+    criterion.n_students = n_students
+    return criterion
+
+
+def test_loss_of_two_students_by_hand():
+    # they say 3/4, 1/4 and 1/4, 3/4 of the first row, and the same of the second
+    says = torch.tensor([[log(3.0), 0.0], [0.0, log(3.0)]])
+    output = torch.stack([says, says])  # (b, k, c)
+    nothing = np.zeros((2, 2))
+    rows = pack_rows(np.array([0, -1]), np.array([2.0, 1]), np.array([0.5, 3]), nothing)
+    label = 2.0 * (-log(0.75) - log(0.25)) / 2
+    kl = 0.5 * log(0.5 / 0.75) + 0.5 * log(0.5 / 0.25)  # of 1/2, 1/2 from each of them
+    expected = (0.3 * label + 0.7 * (0.5 * kl + 3.0 * kl)) / 2
+    loss = make_online(alpha=0.7, temperature=1.0)(output, rows)
+    assert_allclose(loss.item(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_students_that_agree_have_nothing_to_teach(temperature):
+    output = torch.randn(N, 1, 2).expand(N, 3, 2)
+    rows = pack_rows(np.full(N, -1), np.ones(N), np.ones(N), np.zeros((N, 2)))
+    loss = make_online(0.5, temperature, n_students=3)(output, rows)
+    assert_allclose(loss.item(), 0, atol=1e-6)
+
+
+def test_mean_of_the_students_is_a_constant():
+    output = torch.randn(N, 2, 2, requires_grad=True)
+    rows = pack_rows(np.full(N, -1), np.ones(N), np.ones(N), np.zeros((N, 2)))
+    make_online(0.5, 2.0)(output, rows).backward()
+    proba = (output.detach() / 2).softmax(dim=2)
+    expected = 0.5 * 2.0 * (proba - proba.mean(dim=1, keepdim=True)) / (2 * N)
+    assert_allclose(output.grad, expected, atol=1e-7)
+
+
+def test_ramp_rises_to_one_and_holds_in_training_only():
+    loss, output = make_online(0.5, 2.0), torch.randn(N, 2, 2)
+    rows = pack_rows(np.full(N, -1), np.ones(N), np.ones(N), np.zeros((N, 2)))
+    full = loss(output, rows).item()
+    found = []
+    for epoch in (0, 3, 6, 18):  # of twenty
+        loss.loss.begin_epoch(epoch, 20)
+        found.append(loss.train()(output, rows).item() / full)
+    assert_allclose(found, [np.exp(-5), np.exp(-1.25), 1, 1], rtol=1e-4)
+    loss.loss.begin_epoch(0, 20)
+    assert_allclose(loss.eval()(output, rows).item(), full, rtol=1e-6)

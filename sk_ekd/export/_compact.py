@@ -4,7 +4,7 @@ import copy
 
 from sklearn.utils import Bunch
 
-from .._estimator import check_distiller
+from .._estimator import check_distiller, has_teachers
 
 
 def compact(distiller):
@@ -17,7 +17,7 @@ def compact(distiller):
     Parameters
     ----------
     distiller : EnsembleDistiller
-        A fitted distiller; it stays as it is.
+        A fitted distiller; it stays as it is. (An OnlineDistiller is copied.)
 
     Returns
     -------
@@ -39,6 +39,8 @@ def compact(distiller):
     True
     """
     check_distiller(distiller)
+    if not has_teachers(distiller):
+        return copy.deepcopy(distiller)
     light = copy.copy(distiller)
     light.teachers = None
     light.teachers_, light.named_teachers_ = [], Bunch()

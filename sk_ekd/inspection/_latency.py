@@ -35,8 +35,8 @@ class LatencyDisplay:
     Parameters
     ----------
     report : DataFrame
-        A table like that of :func:`distillation_report`: its entries "ensemble" and
-        "student", those of teachers and baseline where there are any, and the columns
+        A table like that of :func:`distillation_report`: its entry "student", those of
+        ensemble, teachers and baseline where there are any, and the columns
         `accuracy` and `us_per_row`.
 
     Attributes
@@ -140,7 +140,7 @@ class LatencyDisplay:
                 models["us_per_row"], models["accuracy"], **look,
                 label=name if len(models) == 1 else f"{len(models)} {name}",
             )  # fmt: skip
-        if "ensemble" not in timed.index:
+        if "ensemble" in report.index and "ensemble" not in timed.index:
             self.line_ = self.ax_.axhline(
                 report.loc["ensemble", "accuracy"], color=BLUE, ls="--", lw=1,
                 label="ensemble, not timed",
@@ -151,12 +151,12 @@ class LatencyDisplay:
     def _check_report(self):
         """Return the report, its most accurate entry first."""
         missing = {"accuracy", "us_per_row"} - set(self.report)
-        missing |= {"ensemble", "student"} - set(self.report.index)
+        missing |= {"student"} - set(self.report.index)
         if missing:
             raise ValueError(
                 "`report` must have the columns 'accuracy' and 'us_per_row', and the "
-                "entries 'ensemble' and 'student', as `distillation_report` returns "
-                f"it; missing: {sorted(missing)}."
+                "entry 'student', as `distillation_report` returns it; missing: "
+                f"{sorted(missing)}."
             )
         return self.report.sort_values("accuracy", ascending=False, kind="stable")
 

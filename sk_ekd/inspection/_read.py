@@ -15,12 +15,13 @@ from .._classes import (
     read_labels,
 )
 from .._data import as_rows, count_rows
-from .._estimator import check_distiller
+from .._estimator import check_distiller, check_has_teachers
 from ..pooling import MeanPool
 
 
 def teacher_names(distiller):
     """Return the names of the teachers, in the order of their predictions."""
+    check_has_teachers(distiller)
     return distiller.teacher_names_
 
 
@@ -56,6 +57,7 @@ def read_teacher_proba(distiller, X, teacher_proba):
 
 def teachers_proba(distiller, X, teacher_proba):
     """Query the teachers, unless their predictions are given -> (n, t, c)."""
+    check_has_teachers(distiller)
     if teacher_proba is not None:
         return _check_predicted(teacher_proba)
     if not getattr(distiller, "teachers_", None):

@@ -61,7 +61,8 @@ def recommend(report):
     [-0.6, +0.2]), 58 times faster per row.'
     """
     report = _check_report(report)
-    if report.loc["ensemble", INTERVAL].isna().any():
+    base = report.loc["ensemble" if "ensemble" in report.index else "baseline"]
+    if base[INTERVAL].isna().any():
         return "Measure on more rows: these are too few to tell the models apart."
     student, teacher = report.loc["student"], _best(report, _teachers(report))
     singles = [name for name in (teacher, "baseline") if name in report.index]
@@ -86,8 +87,7 @@ def recommend(report):
             f"Ship {teacher}: the student is {_stands(model)}"
             f"{_at_time(student, model)}.{_doubt(model['difference_high'])}"
         )
-    model = report.loc["ensemble"]
-    advice = f"Ship the student: it is {_stands(model)}{_at_time(student, model)}."
+    advice = f"Ship the student: it is {_stands(base)}{_at_time(student, base)}."
     if level:
         model = report.loc[teacher]
         advice += f" It is {_stands(model)}{_at_time(student, model)}."
@@ -103,11 +103,14 @@ def _check_report(report):
             f"{type(report).__name__}."
         )
     missing = {"accuracy", *INTERVAL} - set(report)
-    missing |= {"ensemble", "student"} - set(report.index)
+    missing |= {"student"} - set(report.index)
+    if {"ensemble", "baseline"}.isdisjoint(report.index):
+        missing.add("ensemble")
     if missing:
         raise ValueError(
             "`report` must be what `distillation_report` returned, with the columns "
-            f"{['accuracy', *INTERVAL]} and the entries 'ensemble' and 'student'; "
+            f"{['accuracy', *INTERVAL]} and the entries 'ensemble' and 'student', or "
+            "without teachers 'student' and 'baseline', for which to pass `baseline`; "
             f"missing: {sorted(missing)}."
         )
     return report.reindex(columns=["accuracy", *INTERVAL, "us_per_row", "coverage"])

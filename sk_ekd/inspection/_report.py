@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .._data import as_rows, count_rows, take_rows
+from .._estimator import has_teachers
 from ..pooling import MeanPool
 from ._bootstrap import bootstrap_interval
 from ._costs import measure_costs
@@ -27,8 +28,9 @@ def distillation_report(
 
     Parameters
     ----------
-    distiller : EnsembleDistiller
-        A fitted distiller.
+    distiller : EnsembleDistiller or OnlineDistiller
+        A fitted distiller. Without teachers, the report has the student and the
+        baseline, and no columns that are about an ensemble.
     X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         Rows of the kind that `fit` saw.
     y : array-like of shape (n_samples,)
@@ -121,18 +123,25 @@ def distillation_report(
     if teacher_proba is not None:
         teacher_proba = read_teacher_proba(distiller, X, teacher_proba)[labeled]
     X, y = take_rows(as_rows(X), np.flatnonzero(labeled)), codes[labeled]
-    proba = teachers_proba(distiller, X, teacher_proba)  # (n, t, c)
-    predictions = _predictions(distiller, X, proba, baseline)  # (n, c) each
+    names, predictions = [], {}
+    if has_teachers(distiller):
+        names = _teacher_entries(distiller)
+        proba = teachers_proba(distiller, X, teacher_proba)  # (n, t, c)
+        predictions = _teacher_predictions(distiller, names, proba)  # (n, c) each
+    predictions["student"] = distiller.predict_proba(X)
+    if baseline is not None:
+        predictions["baseline"] = baseline_proba(baseline, X, distiller.classes_)
     quality = {name: measure_quality(p, y) for name, p in predictions.items()}
-    names, teachers = _teacher_entries(distiller), {}
-    if teacher_proba is None:
+    teachers = {}
+    if names and teacher_proba is None:
         teachers = dict(zip(names, distiller.teachers_, strict=True))
     costs = measure_costs(distiller, teachers, baseline, X)
     report = pd.DataFrame(quality).T.join(pd.DataFrame(costs).T)
     report = report.astype({"bytes": "Int64"})
     right = _find_right(predictions, y)  # (n, k)
     report[INTERVAL] = _differences(right)
-    report = _add_shares(report)
+    if names:
+        report = _add_shares(report)
     if groups is not None:
         report = report.join(measure_groups(right, groups[labeled], group_names))
     coverage = {name: p.any(axis=1).mean() for name, p in predictions.items()}
@@ -153,17 +162,14 @@ def _teacher_entries(distiller):
     ]
 
 
-def _predictions(distiller, X, proba, baseline):
-    """Return the predictions of each entry, all zero for none -> dict of (n, c)."""
-    teachers = zip(_teacher_entries(distiller), proba.swapaxes(0, 1), strict=True)
+def _teacher_predictions(distiller, names, proba):
+    """Return those of teachers, ensemble and pool, zero for none -> dict of (n, c)."""
+    teachers = zip(names, proba.swapaxes(0, 1), strict=True)
     known = proba.any(axis=(1, 2))[:, np.newaxis]  # by some teacher
     ensemble = ensemble_proba(distiller, proba)
     predictions = {**dict(teachers), "ensemble": ensemble * known}
     if not isinstance(distiller.pool_, MeanPool):
         predictions["pool"] = distiller.pool_.predict_proba(proba) * known
-    predictions["student"] = distiller.predict_proba(X)
-    if baseline is not None:
-        predictions["baseline"] = baseline_proba(baseline, X, distiller.classes_)
     return predictions
 
 

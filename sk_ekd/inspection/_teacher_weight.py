@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._estimator import check_distiller
+from .._estimator import check_distiller, check_has_teachers
 from ._axes import BLUE, VERMILION, fit_text, in_percent, prepare_axes, shorten
 
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
@@ -73,6 +73,7 @@ class TeacherWeightDisplay:
             The display, drawn.
         """
         check_distiller(distiller)
+        check_has_teachers(distiller)
         weight = distiller.teacher_weight_.astype(np.float64)
         total = weight.sum(axis=1)
         if not total.any():

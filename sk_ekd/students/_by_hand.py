@@ -25,19 +25,29 @@ BLOCK_VALUES = 2**22  # of X, copied in the order of training at once: 16 MB
 def can_train(net, batches):
     """Return whether an epoch over batches in memory can be run by hand."""
     module, criterion = net.module_, net.criterion_
-    rows = batches.dataset
     return (
         type(module) is MLP
         and type(criterion) is Criterion
-        and type(criterion.form) is Logits
-        and not criterion.form.has_options
+        and is_plain_form(criterion.form)
         and _is_of_cross_entropies(criterion.loss)
-        and not rows.by_batch
+        and is_plain_table(batches.dataset)
+        and is_plain_mlp(module)
+        and is_plain_adam(net.optimizer_, module)
+    )
+
+
+def is_plain_form(form):
+    """Return whether an output is logits, and the criterion has no options."""
+    return type(form) is Logits and not form.has_options
+
+
+def is_plain_table(rows):
+    """Return whether rows are a dense table on a CPU."""
+    return (
+        not rows.by_batch
         and isinstance(rows.X, torch.Tensor)  # no Mapping of them
         and rows.X.ndim == 2
         and rows.X.device.type == "cpu"
-        and _is_plain_mlp(module)
-        and _is_plain_adam(net.optimizer_, module)
     )
 
 
@@ -47,7 +57,7 @@ def _is_of_cross_entropies(loss):
     return own and not [*loss.parameters()]
 
 
-def _is_plain_mlp(module):
+def is_plain_mlp(module):
     """Return whether nobody has changed the layers, or listens to them."""
     layers = [*module]
     kinds = [nn.Linear, nn.ReLU, nn.Dropout] * (len(layers) // 3) + [nn.Linear]
@@ -65,7 +75,7 @@ def _is_plain_mlp(module):
     )
 
 
-def _is_plain_adam(optimizer, module):
+def is_plain_adam(optimizer, module):
     """Return whether all parameters take the same plain steps."""
     if type(optimizer) not in STEPS or len(optimizer.param_groups) != 1:
         return False
@@ -85,19 +95,27 @@ def train_epoch(net, batches):
     The parameters, the optimizer's state and the criterion's terms are afterwards what
     autograd would have left there, up to rounding, from the same random numbers.
     """
+    return run_epoch(net, batches, _Steps)
+
+
+def run_epoch(net, batches, make_steps):
+    """Run an epoch by what `make_steps` makes -> loss of each batch, and their sizes.
+
+    It is made of the net, its parameters as Flat and the size of a batch, and its
+    `run(X, targets)` trains on rows -> dict of the mean of each term in each batch.
+    """
     rows, criterion = batches.dataset, net.criterion_
-    flat = _Flat(net)
+    flat = Flat(net)
     with torch.inference_mode():
         order = (torch.randperm if batches.shuffle else torch.arange)(len(rows))
         size = batches.batch_size
         if batches.drop_last:
             order = order[: len(order) // size * size]
-        steps, losses, sizes = _Steps(net.module_, flat, size), [], []
+        steps, losses, sizes = make_steps(net, flat, size), [], []
         n_batches = max(1, BLOCK_VALUES // (size * max(1, rows.X.shape[1])))
         for block in order.split(n_batches * size):
             targets = unpack(rows.rows[block], criterion.n_classes)
-            terms = criterion.loss.cross_entropies(targets)
-            means = steps.run(rows.X[block], terms)  # (k,) each
+            means = steps.run(rows.X[block], targets)  # (k,) each
             counts = [len(part) for part in block.split(size)]
             criterion.names = tuple(means)
             criterion.terms += zip(counts, *means.values(), strict=True)
@@ -107,7 +125,7 @@ def train_epoch(net, batches):
     return torch.cat(losses).tolist() if losses else [], sizes
 
 
-class _Flat:
+class Flat:
     """The parameters of a net, their gradients and moments, as one vector each."""
 
     def __init__(self, net):
@@ -151,25 +169,44 @@ class _Flat:
             self.optimizer.state[p] = {"step": self.n_steps.clone(), **state}
 
 
+def shares_kept(module):
+    """Return which share of its units each Dropout keeps."""
+    return [1 - layer.p for layer in module if type(layer) is nn.Dropout]
+
+
+def scale_rows(n_rows, size):
+    """Return one over the size of each row's batch -> (n, 1)."""
+    scale = torch.full((n_rows, 1), 1 / size)
+    if rest := n_rows % size:
+        scale[-rest:] = 1 / rest
+    return scale
+
+
+def sum_batches(each, size):
+    """Sum values of rows (n,) over each batch -> (k,)."""
+    n_whole = len(each) // size * size
+    whole = each[:n_whole].view(-1, size).sum(dim=1)
+    rest = each[n_whole:].sum().reshape(-1)[: len(each) > n_whole]
+    return torch.cat([whole, rest])
+
+
 class _Steps:
     """Forward and backward passes of an MLP, on buffers for a batch."""
 
-    def __init__(self, module, flat, size):
-        self.flat, self.size = flat, size
+    def __init__(self, net, flat, size):
+        self.loss, self.flat, self.size = net.criterion_.loss, flat, size
         params, gradients = flat.views(flat.vector), flat.views(flat.gradient)
         self.weights, self.biases = params[::2], params[1::2]
         self.turned = [weight.T for weight in self.weights]
         self.of_weights, self.of_biases = gradients[::2], gradients[1::2]
-        self.keep = [1 - layer.p for layer in module if type(layer) is nn.Dropout]
+        self.keep = shares_kept(net.module_)
         self.buffers = {}
 
-    def run(self, X, terms):
-        """Train on rows (n, d) -> dict of the mean of each term in each batch (k,).
-
-        `terms` has a temperature, weights (n, c) and constants (n,) by name.
-        """
+    def run(self, X, targets):
+        """Train on rows (n, d) -> dict of the mean of each term in each batch (k,)."""
+        terms = self.loss.cross_entropies(targets)
         temperatures = sorted({temperature for temperature, _, _ in terms.values()})
-        scale = self._scale(len(X))  # (n, 1)
+        scale = scale_rows(len(X), self.size)  # (n, 1)
         parts = []  # of each temperature: it, what to subtract, what to multiply by
         for temperature in temperatures:
             weights = [w for t, w, _ in terms.values() if t == temperature]
@@ -183,23 +220,12 @@ class _Steps:
             self._step(X[rows], batch)
         return self._means(terms, {t: p for t, _, _, p in parts}, scale)
 
-    def _scale(self, n_rows):
-        """Return one over the size of each row's batch -> (n, 1)."""
-        scale = torch.full((n_rows, 1), 1 / self.size)
-        if rest := n_rows % self.size:
-            scale[-rest:] = 1 / rest
-        return scale
-
     def _means(self, terms, log_proba, scale):
         """Return the mean of each term in each batch -> dict of (k,)."""
         means = {}
         for name, (temperature, weight, constant) in terms.items():
             each = constant - torch.linalg.vecdot(weight, log_proba[temperature])
-            each *= scale[:, 0]
-            n_whole = len(each) // self.size * self.size
-            whole = each[:n_whole].view(-1, self.size).sum(dim=1)
-            rest = each[n_whole:].sum().reshape(-1)[: len(each) > n_whole]
-            means[name] = torch.cat([whole, rest])
+            means[name] = sum_batches(each * scale[:, 0], self.size)
         return means
 
     def _step(self, X, parts):

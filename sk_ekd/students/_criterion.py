@@ -23,6 +23,7 @@ class Criterion(nn.Module):
         # the last two: teachers that the loss is to mix, features that it gives as hint
         self.widths = n_classes, n_teachers, n_features
         self.heard = []  # what the layer said that gets the hint
+        self.n_students = 1  # that each row is for
         self.names = ()  # of the terms
         self.terms = []  # of each batch of the epoch: rows, and the terms
         self.valid_terms = []  # the same, labeled rows, and how many of them are right
@@ -35,6 +36,8 @@ class Criterion(nn.Module):
     def forward(self, output, packed):
         """Return the mean loss of a batch."""
         output = first_of(output)
+        if self.n_students > 1:
+            packed = packed.repeat_interleave(self.n_students, dim=0)
         targets = unpack(packed, *self.widths)
         output = Output(self.form, output, packed.dtype)
         if targets.features is not None:
@@ -90,7 +93,8 @@ class LossTerms(Callback):
         """Forget the epoch before."""
         self.criterion.terms.clear()
         self.criterion.valid_terms.clear()
-        _tell(self.criterion.loss, "begin_epoch", epoch=self.n_epochs)
+        how = {"epoch": self.n_epochs, "n_epochs": net.max_epochs}
+        _tell(self.criterion.loss, "begin_epoch", **how)
         self.epochs.begin()
 
     def on_epoch_end(self, net, **kwargs):

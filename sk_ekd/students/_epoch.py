@@ -14,7 +14,7 @@ from skorch.utils import to_device, to_numpy
 from torch.utils.data import DataLoader, IterableDataset
 
 from .._scratch import BUDGET
-from . import _by_hand
+from . import _by_hand, _stacked_by_hand
 from ._criterion import Criterion
 from ._inputs import AS_GIVEN
 
@@ -204,8 +204,10 @@ def run_single_epoch(net, iterator, training, prefix, step_fn, **fit_params):
     net.module_.train(training)
     net.criterion_.train(training)
     is_ours = _asks_directly(net, iterator)
-    if training and is_ours and _by_hand.can_train(net, iterator):
-        losses, sizes = _by_hand.train_epoch(net, iterator)
+    ways = [_by_hand, _stacked_by_hand] if training and is_ours else []
+    way = next((way for way in ways if way.can_train(net, iterator)), None)
+    if way is not None:
+        losses, sizes = way.train_epoch(net, iterator)
     else:
         losses, sizes = _run_batches(net, iterator, training, is_ours)
     for loss, size in zip(losses, sizes, strict=True):

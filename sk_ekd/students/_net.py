@@ -70,7 +70,7 @@ VALID_ACC = "callbacks__valid_acc"  # skorch's own, a parameter of the net
 PATIENCE = 10  # epochs without a lower loss on the validation part
 BORROWED = (  # attributes of the net that a training sets
     "predict_nonlinearity", "train_split", "iterator_train", "iterator_valid",
-    "run_single_epoch", "get_dataset", "classes_inferred_",
+    "run_single_epoch", "get_dataset", "classes_inferred_", "infer",
 )  # fmt: skip
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -78,14 +78,16 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # --- Fit ----------------------------------------------------------------------------
 
 
-def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
+def fit_student(
+    student, train, valid, *, loss, seed, epochs, n_epochs=None, arrange=None
+):
     """Fit a clone of the student -> the clone, which predicts indices, and its history.
 
     `train` and `valid`, which may be None, are pairs of rows and their Targets; a
     Pipeline gets the rows as they are, a net as float32. `loss` is a module as
     ``sk_ekd.losses`` describes it, `seed` seeds torch for this fit, `epochs` follows
     it. With `n_epochs`, `update_student` is to go on; else the optimizer's state is
-    dropped.
+    dropped. `arrange` may change a net and its criterion before they train.
     """
     student = clone(student)
     steps, net = split_student(student)
@@ -96,7 +98,7 @@ def fit_student(student, train, valid, *, loss, seed, epochs, n_epochs=None):
             if valid is not None:
                 valid = steps.transform(valid[0]), valid[1]
         train, valid = (part and _as_inputs(net, *part) for part in (train, valid))
-        _train(net, train, valid, loss, epochs, student, n_epochs)
+        _train(net, train, valid, loss, epochs, student, n_epochs, arrange)
     if n_epochs is None:
         net.optimizer_.state.clear()  # Adam's moments would triple the size of a pickle
     history = _shorten_history(net)
@@ -177,7 +179,7 @@ class _EpochEnd(Callback):
             raise KeyboardInterrupt  # which skorch takes for the end of the training
 
 
-def _train(net, train, valid, loss, epochs, student, n_epochs):
+def _train(net, train, valid, loss, epochs, student, n_epochs, arrange=None):
     """Train the net in place, and leave it as the user configured it."""
     X, targets = train
     check_dataset(net)
@@ -190,6 +192,8 @@ def _train(net, train, valid, loss, epochs, student, n_epochs):
     with _borrowed(net, criterion) as own:
         if not net.initialized_:
             _initialize(net, X, criterion, own)
+        if arrange is not None:
+            arrange(net, criterion)
         X = settle(X, net.inputs_)
         valid = valid and (settle(valid[0], net.inputs_), valid[1])
         if criterion not in net.criterion_.modules():  # of a net that trained before

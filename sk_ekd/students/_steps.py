@@ -1,7 +1,11 @@
 """What students of every kind share: the steps of a Pipeline before what is trained."""
 
+from contextlib import suppress
+
 import numpy as np
 from sklearn.pipeline import Pipeline
+
+from .._data import take_rows
 
 KINDS = (
     "a skorch NeuralNetClassifier or NeuralNetBinaryClassifier, or a classifier with "
@@ -42,10 +46,20 @@ def seed_params(estimator, seed):
 def fit_steps(steps, X, targets):
     """Fit the steps to the rows, each of them once -> what they make of the rows.
 
-    A supervised step gets the label where it is known, else the ensemble's choice.
+    A supervised step gets the label where it is known, else the ensemble's choice; if
+    nobody predicts the unlabeled rows, it is fitted to the labeled ones.
     """
+    if not targets.mix.any():
+        return _fit_to_labeled(steps, X, targets)
     y = np.where(targets.labeled, targets.y, targets.mix.argmax(axis=1))
     return steps.fit_transform(X, y)
+
+
+def _fit_to_labeled(steps, X, targets):
+    with suppress(TypeError, ValueError):  # of a step that wants labels
+        return steps.fit_transform(X)
+    known = np.flatnonzero(targets.labeled)
+    return steps.fit(take_rows(X, known), targets.y[known]).transform(X)
 
 
 def check_kept(n_rows, targets):
