@@ -15,7 +15,7 @@ import sk_ekd
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NEED_DATA = {"04_forest_to_network", "05_text"}
+NEED_DATA = {"04_forest_to_network", "05_text", "08_seeds_and_self_distillation"}
 PAGES = [
     *sorted(ROOT.glob("*.md")),
     *sorted((ROOT / "docs").glob("*.md")),
