@@ -44,10 +44,10 @@ class OnlineDistiller(Distiller):
         else is as with :class:`EnsembleDistiller`.
     n_students : int, default=4
         How many networks are trained together. One learns from the labels only.
-    share : {"trunk", "nothing"}, default="trunk"
+    share : {"trunk", "nothing"}, default="nothing"
         What the networks have in common in training. The trunk is the first half,
         rounded down, of the layers that have parameters, in the order in which the
-        module registers them.
+        module registers them. It saves time, and leaves less to learn from each other.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to less than 1.
     temperature : float, default=2.0
@@ -84,9 +84,9 @@ class OnlineDistiller(Distiller):
         The student that is kept, as if it had been trained alone; by itself it predicts
         indices into `classes_`. Nothing of the others is in it.
     temperature_ : float
-        What the student's logits are divided by, in its last linear layer, so that its
-        probabilities suit the labels that were held out; 1 without such labels, or
-        where the layer is not the last thing that the module computes.
+        What the student's logits are divided by, in its last linear layer, where the
+        labels that were held out want it less sure, at least 1. It is 1 without such
+        labels, or where the layer is not the last thing that the module computes.
     history_ : DataFrame
         One line per epoch: `train_loss`, its terms `label_loss` and
         `distillation_loss`, and what the student's callbacks record (none of this with
@@ -131,7 +131,7 @@ class OnlineDistiller(Distiller):
         student=None,
         *,
         n_students=4,
-        share="trunk",
+        share="nothing",
         alpha=0.5,
         temperature=2.0,
         class_weight=None,
@@ -243,6 +243,8 @@ class OnlineDistiller(Distiller):
         X, y, weight = known
         proba = self._ask_student(X)[:, np.newaxis]  # of one teacher
         (temperature,) = CalibratedPool().fit(proba, y, weight).temperature_
+        if temperature <= 1:  # a few labels that are all right would make it too sure
+            return 1.0
         return _online.soften(self.student_, float(temperature), X)
 
     def __sklearn_tags__(self):

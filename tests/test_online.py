@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch import NeuralNetBinaryClassifier
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 from torch import nn
 
 from sk_ekd import OnlineDistiller
@@ -35,6 +35,7 @@ from sk_ekd.inspection import (
     recommend,
 )
 from sk_ekd.model_selection import SemiSupervisedSplit
+from sk_ekd.pooling import CalibratedPool
 from sk_ekd.students import MLP, _online
 from tests.errors import check_errors
 from tests.students.tokens import BATCH, IDS, PARTLY, Bag, MaskedBag
@@ -257,7 +258,8 @@ def test_validation_part_chooses_the_student(small, monkeypatch):
         unstack(net, stack, position)
 
     monkeypatch.setattr(_online, "unstack", note)
-    distiller = fit(small, validation_fraction=0.5, share="nothing", alpha=0)
+    how = {"validation_fraction": 0.5, "share": "nothing", "alpha": 0}
+    distiller = fit(small, **how)
     position, each = chosen[0]
     softened = each[position] ** (1 / distiller.temperature_)
     softened /= softened.sum(axis=1, keepdims=True)
@@ -268,7 +270,25 @@ def test_validation_part_chooses_the_student(small, monkeypatch):
 
 def test_temperature_is_one_without_labels_that_are_held_out(small):
     assert fit(small).temperature_ == 1.0
-    assert fit(small, validation_fraction=0.3).temperature_ != 1.0
+
+
+def test_student_that_is_too_sure_is_softened(small):
+    sure = make_net(max_epochs=80, lr=0.1, callbacks=[NoStop(monitor="train_loss")])
+    how = {"validation_fraction": 0.4, "n_students": 2}
+    assert fit(small, sure, y=small.y, **how).temperature_ > 1.5
+
+
+def test_student_is_never_made_surer(small, monkeypatch):
+    monkeypatch.setattr(CalibratedPool, "temperature_", [0.5], raising=False)
+    monkeypatch.setattr(CalibratedPool, "fit", lambda pool, *rows: pool)
+    assert fit(small, validation_fraction=0.3).temperature_ == 1.0
+
+
+class NoStop(EarlyStopping):
+    """Leaves the training alone, in the place of the rule of the distiller."""
+
+    def on_epoch_end(self, net, **kwargs):
+        pass
 
 
 class Doubled(MLP):
