@@ -37,7 +37,7 @@ from skorch import NeuralNet, NeuralNetClassifier
 from torch import nn
 from torch.nn import functional as F
 
-from sk_ekd import EnsembleDistiller, ask_teachers
+from sk_ekd import EnsembleDistiller, OnlineDistiller, ask_teachers
 from sk_ekd.model_selection import SemiSupervisedSplit
 from sk_ekd.students import MLP, default_student
 
@@ -360,6 +360,31 @@ def token_ids_against_a_good_loop(quick):
             wanted=1.1,
             pairs=pairs,
         )
+
+
+def four_students_against_one(quick):
+    """Goal 17: students that train together, against one, and one after the other."""
+    sizes, pairs = ((300,), 2) if quick else ((1_000, 10_000), 5)
+    for n_rows in sizes:
+        X, y, _ = make_rows(n_rows, n_columns=20, n_classes=5)
+        fit = partial(fit_together, X, y)
+        for share in ("trunk", "nothing"):
+            yield compare(
+                17, f"fit of four students, share={share!r}, {n_rows:,} rows",
+                partial(fit, share=share), "fit of one", partial(fit, n_students=1),
+                wanted=2, pairs=pairs,
+            )  # fmt: skip
+        yield compare(
+            17, f"fit of five independent students, {n_rows:,} rows",
+            partial(fit, n_students=5, alpha=0), "one after the other",
+            lambda fit=fit: [fit(n_students=1) for _ in range(5)],
+            wanted=None, at_least=1.5, pairs=pairs,
+        )  # fmt: skip
+
+
+def fit_together(X, y, **params):
+    """Fit students without teachers."""
+    return OnlineDistiller(random_state=0, **params).fit(X, y)
 
 
 def fit_against_the_loader(quick):
@@ -764,6 +789,7 @@ GOALS = {
     14: on_a_device,
     15: default_against_a_good_loop,
     16: token_ids_against_a_good_loop,
+    17: four_students_against_one,
 }
 
 

@@ -3,7 +3,8 @@
 A unit is one of units.py: a set, a share of labeled rows and a seed, with raw tables
 in. Its teachers are the six kinds of pools.py, which are cheaper than the eight of
 quality.py. All methods that have teachers learn from the same predictions, labeled rows
-out of fold; all students are the built-in one.
+out of fold; all students are the built-in one. The features of the hint are those of
+one more teacher, a large network. Students without teachers have the same labels.
 
 ``python -m benchmarks.systems DATA --cache DIR`` computes what the results lack,
 ``--report`` prints a table of them. Groups are a matter of ``benchmarks.groups``, seeds
@@ -11,13 +12,16 @@ and self-distillation of ``benchmarks.seeds``.
 """
 
 from benchmarks import harness, pools, units
-from sk_ekd import EnsembleDistiller
+from sk_ekd import EnsembleDistiller, OnlineDistiller
 from sk_ekd.dynamic import AgreeToDisagree, LearnedGate
+from sk_ekd.losses import Hint
+from sk_ekd.students import layer_output
 
 KEYS = units.KEYS
 MEASURES = "accuracy", "log_loss"
 BUDGETS = (0.1,)
-REFERENCE = "default"
+REFERENCE, ALONE = "default", "one"
+LAST_HIDDEN = "4"  # layer of the built-in student's module, after its activation
 TITLE = (
     "Difference to the default, mean over sets [95 % bootstrap interval over sets, and "
     "seeds within them]; p: Wilcoxon's signed-rank test over sets, Holm's correction "
@@ -33,13 +37,24 @@ class Unit(units.Unit):
         teachers = pools.make_teachers(self.seed)
         return {name: units.on_table(X, teacher) for name, teacher in teachers}
 
-    def distill(self, **params):
+    def distill(self, features=None, **params):
         """Distill what the teachers predicted out of fold."""
         X, y, *_ = self.rows
-        student = units.make_student(X, self.settings)
         params = {"cv": 5, "random_state": self.seed, **params}
-        distiller = EnsembleDistiller(None, student, **params)
-        return distiller.fit(X, y, teacher_proba=self.predictions.out_of_fold)
+        distiller = EnsembleDistiller(None, self.student, **params)
+        proba = self.predictions.out_of_fold
+        return distiller.fit(X, y, teacher_proba=proba, teacher_features=features)
+
+    def train(self, **params):
+        """Train students without teachers."""
+        X, y, *_ = self.rows
+        distiller = OnlineDistiller(self.student, random_state=self.seed, **params)
+        return distiller.fit(X, y)
+
+    @property
+    def student(self):
+        """The built-in student, not fitted."""
+        return units.make_student(self.rows.X, self.settings)
 
 
 class Pool:
@@ -53,6 +68,16 @@ class Pool:
         return self.unit.pool.predict_proba(self.unit.predictions.test)
 
 
+def distill_with_hint(unit):
+    """Let the student's last hidden layer learn what that of a large network says."""
+    X, y = unit.known
+    large = units.on_table(X, units.LabelsOnly(units.make_large_net, unit.seed))
+    large.fit(X, y)
+    net = large[-1].distiller_
+    features = layer_output(net, large[:-1].transform(unit.rows.X), LAST_HIDDEN)
+    return unit.distill(features, hint=Hint(LAST_HIDDEN, strength=0.1))
+
+
 METHODS = {
     "pool": Pool,
     "default": Unit.distill,
@@ -62,6 +87,11 @@ METHODS = {
     "gate_of_student": lambda unit: unit.distill(
         weighting=LearnedGate(trained_by="student")
     ),
+    "hint": distill_with_hint,
+    "one": lambda unit: unit.train(n_students=1),
+    "independent": lambda unit: unit.train(alpha=0),
+    "online": Unit.train,
+    "online_trunk": lambda unit: unit.train(share="trunk"),
 }
 NAMES = {
     "pool": "the pool of the teachers, no student",
@@ -70,6 +100,11 @@ NAMES = {
     "agree": "AgreeToDisagree()",
     "gate": "LearnedGate()",
     "gate_of_student": 'LearnedGate(trained_by="student")',
+    "hint": 'hint=Hint("4", strength=0.1)',
+    "one": "one network, labels only",
+    "independent": "OnlineDistiller(alpha=0), labels only",
+    "online": "OnlineDistiller()",
+    "online_trunk": 'OnlineDistiller(share="trunk")',
 }
 
 
@@ -82,19 +117,22 @@ def measure(unit, method):
 
 
 def report(table, path):
-    """Return a table of differences to the default, in Markdown."""
+    """Return tables of differences, to the default and to one network, in Markdown."""
     lines = [TITLE, ""]
+    without = list(METHODS)[list(METHODS).index(ALONE) :]
     for budget, of_budget in table.groupby("budget"):
         done = of_budget.groupby(["set", "seed"]).ngroups
         lines += [f"{budget:.0%} labeled, {done} units:", ""]
-        lines += _table(of_budget)
+        lines += _table(of_budget, list(METHODS), REFERENCE)
+        lines += ["Without teachers, against one network:", ""]
+        lines += _table(of_budget, without, ALONE)
     return "\n".join(lines)
 
 
-def _table(table):
+def _table(table, methods, reference):
     means = table.groupby(["method", "set"])[list(MEASURES)].mean()
     means = means.groupby("method").mean()
-    pairs = [(name, REFERENCE) for name in METHODS if name != REFERENCE]
+    pairs = [(name, reference) for name in methods if name != reference]
     found = {
         measure: harness.compare(table, pairs, measure).set_index("method")
         for measure in MEASURES
@@ -103,15 +141,14 @@ def _table(table):
         "| method | accuracy, % | difference | p | +/- | log-loss | difference | p |"
     )
     lines = [heads, "|---" * 8 + "|"]
-    for name in METHODS:
+    for name in methods:
         if name not in means.index:
             continue
         cells = []
         for measure in MEASURES:
-            mean = 100 * means.loc[name, measure]
-            cells.append(
-                f"{mean:.1f}" if measure == "accuracy" else f"{mean / 100:.3f}"
-            )
+            mean = means.loc[name, measure]
+            is_accuracy = measure == "accuracy"
+            cells.append(f"{100 * mean:.1f}" if is_accuracy else f"{mean:.3f}")
             cells += _difference(found[measure], name, measure)
         lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
     return [*lines, ""]

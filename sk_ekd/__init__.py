@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._distiller import EnsembleDistiller
     from ._online import OnlineDistiller
+    from ._seeds import SeedEnsemble
     from .teachers import ask_teachers
     from .weighting import UnifiedWeighting
 
 __version__ = "0.1.0"
-__all__ = ["EnsembleDistiller", "OnlineDistiller", "UnifiedWeighting", "ask_teachers"]
+__all__ = [
+    "EnsembleDistiller",
+    "OnlineDistiller",
+    "SeedEnsemble",
+    "UnifiedWeighting",
+    "ask_teachers",
+]
 
 ORIGIN = {
     "EnsembleDistiller": "._distiller",
     "OnlineDistiller": "._online",
+    "SeedEnsemble": "._seeds",
     "ask_teachers": ".teachers",
     "UnifiedWeighting": ".weighting",
 }

@@ -153,6 +153,8 @@ class OnlineDistiller(Distiller):
         self.random_state = random_state
         self.verbose = verbose
 
+    _fit_students = staticmethod(_online.fit_online)
+
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def fit(self, X, y, *, sample_weight=None):
@@ -185,16 +187,9 @@ class OnlineDistiller(Distiller):
         split = self.validation_fraction, self.alpha, seed
         train, valid = hold_out(data, targets, *split)
         epochs = Epochs(task, self, lambda: take_labeled(data, self.classes_))
-        self.student_, self.history_ = _online.fit_online(
-            student,
-            train,
-            valid,
-            n_students=self.n_students,
-            share=self.share,
-            loss=self._make_loss(),
-            seed=seed,
-            epochs=epochs,
-        )
+        how = {"loss": self._make_loss(), "seed": seed, "epochs": epochs}
+        how |= {"n_students": self.n_students, "share": self.share}
+        self.student_, self.history_ = self._fit_students(student, train, valid, **how)
         self.temperature_ = self._calibrate(valid)
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self

@@ -14,7 +14,7 @@ import sk_ekd
 PACKAGE = Path(sk_ekd.__file__).parent
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS = {file.parts[0].removesuffix(".py") for file in FILES}
-SHELLS = {"__init__", "_distiller", "_online"}  # wire the stages
+SHELLS = {"__init__", "_distiller", "_online", "_seeds"}  # wire the stages
 READERS = {"export", "inspection", "model_selection", "serving"}  # look at what came
 MIX = "_targets"  # a stage, and the one that calls others: a pool and a weighting
 GROUND = {room for room in ROOMS if room.startswith("_")} - SHELLS - {MIX}

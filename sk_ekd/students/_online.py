@@ -37,18 +37,38 @@ def check_student(student):
     check_net(student)
 
 
-def fit_online(student, train, valid, *, n_students, share, **how):
+def fit_online(student, train, valid, **how):
     """Fit copies of the student together -> one of them, and its history.
 
     It is the one of the lowest log-loss on the labeled rows of the validation part, and
-    without such rows the first. `how` is that of `fit_student`.
+    without such rows the first. `how` is that of `fit_together`.
     """
-    if n_students == 1:
-        return fit_student(student, train, valid, **how)
-    arrange = partial(stack, n_students=n_students, share=share)
-    student, history = fit_student(student, train, valid, arrange=arrange, **how)
-    _choose_one(student, take_known(valid))
+    student, history = fit_together(student, train, valid, **how)
+    if isinstance(end_of(student).module_, Stack):
+        _choose_one(student, take_known(valid))
     return student, history
+
+
+def fit_together(student, train, valid, *, n_students, share, **how):
+    """Fit copies of the student -> one whose net has them all, and its history.
+
+    `how` is that of `fit_student`. One alone is no stack.
+    """
+    if n_students > 1:
+        how["arrange"] = partial(stack, n_students=n_students, share=share)
+    return fit_student(student, train, valid, **how)
+
+
+def take_all(student):
+    """Return the students of a net that has them all, each by itself -> list."""
+    stacked = end_of(student).module_
+    if not isinstance(stacked, Stack):
+        return [student]
+    students = []
+    for position in range(stacked.n_modules):
+        unstack(end_of(student), stacked, position)
+        students.append(copy.deepcopy(student))
+    return students
 
 
 def stack(net, criterion, *, n_students, share):
