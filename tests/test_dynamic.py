@@ -423,6 +423,21 @@ def test_gate_goes_on_from_chunk_to_chunk(data):
     assert abs(shares[-1] - shares[0]) > moves.max()  # it does not start anew
 
 
+def test_parameters_of_a_weighting_are_read_anew_in_each_chunk(data):
+    X, y, small = data.X, data.truth, {"student": linear_net()}
+    in_rows = distill(data, GroupRobust("bayes", per="row"), y=y, **small)
+    changed = clone(in_rows).set_params(weighting__per="batch").partial_fit(X, y)
+    changed.set_params(weighting__per="row").partial_fit(X, y)
+    same = clone(in_rows).set_params(weighting__per="batch").partial_fit(X, y)
+    same.set_params(weighting=GroupRobust("bayes", per="row")).partial_fit(X, y)
+    assert_array_equal(changed.predict_proba(X), same.predict_proba(X))
+    gate = distill(data, LearnedGate(), y=y, **small)
+    changed = clone(gate).partial_fit(X, y)
+    changed.set_params(weighting__trained_by="typo")
+    with pytest.raises(ValueError, match="'labels' or 'student'"):
+        changed.partial_fit(X, y)
+
+
 def test_gate_is_no_part_of_the_student(data):
     distiller = distill(data, LearnedGate())
     net = distiller.student_

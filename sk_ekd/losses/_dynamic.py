@@ -1,6 +1,7 @@
 """The loss of the method, with the teachers mixed anew in every step."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from .._step import Step
@@ -52,12 +53,11 @@ class DynamicLoss(DistillationLoss):
         self.names = teachers.names
         pool = torch.as_tensor(teachers.pool, dtype=torch.float32)
         self.register_buffer("pool", pool, persistent=False)
-        if getattr(before, "weighting", None) is self.weighting:
-            self.weigh = before.weigh
-        elif hasattr(self.weighting, "open"):
-            self.weigh = self.weighting.open(teachers)
-        else:
-            self.weigh = self.weighting
+        can_open = hasattr(self.weighting, "open")
+        self.weigh = self.weighting.open(teachers) if can_open else self.weighting
+        earlier = getattr(before, "weigh", None)
+        if isinstance(self.weigh, nn.Module) and type(self.weigh) is type(earlier):
+            self.weigh.load_state_dict(earlier.state_dict())
         self.begin_epoch(epoch=0)
         return self
 
