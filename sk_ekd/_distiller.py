@@ -101,7 +101,7 @@ class EnsembleDistiller(Distiller):
         weighs one; "uniform" leaves the pool as it is, and all rows weigh one. A
         callable maps :class:`~sk_ekd.weighting.Rows`, a block of rows, to a
         non-negative array of shape (n_samples, n_teachers). A dynamic weighting, as
-        those of :mod:`sk_ekd.dynamic`, weighs each batch by what the student, a
+        those of ``sk_ekd.dynamic``, weighs each batch by what the student, a
         network, says of it by then.
     alpha : float, default=0.5
         Share of the distillation term, from 0 (labels only) to 1 (teachers only).

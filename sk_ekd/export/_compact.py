@@ -17,7 +17,7 @@ def compact(distiller):
     Parameters
     ----------
     distiller : EnsembleDistiller
-        A fitted distiller; it stays as it is. (An OnlineDistiller is copied.)
+        A fitted distiller, which stays as it is; an OnlineDistiller is copied.
 
     Returns
     -------

@@ -63,7 +63,7 @@ class TeacherShareDisplay:
         Parameters
         ----------
         distiller : EnsembleDistiller
-            A distiller fitted with a weighting of :mod:`sk_ekd.dynamic`.
+            A distiller fitted with a weighting of ``sk_ekd.dynamic``.
         max_teachers : int, default=8
             As in :meth:`plot`.
         ax : matplotlib Axes, default=None

@@ -23,7 +23,7 @@ class DynamicLoss(DistillationLoss):
     temperature : float
         The temperature ``T`` that the teachers were softened by.
     weighting : callable
-        Maps a :class:`~sk_ekd.dynamic.Step` to weights, see :mod:`sk_ekd.dynamic`.
+        Maps a :class:`~sk_ekd.dynamic.Step` to weights, see ``sk_ekd.dynamic``.
     hint : str or Hint, default=None
         A layer of the student that is to tell what the teachers' features are.
     """
