@@ -30,6 +30,7 @@ from ._targets import (
     check_every_teacher_predicts,
     check_labels_to_learn,
     check_something_to_learn,
+    find_mixed,
     fit_pool,
     hold_out,
     ignores_correctness,
@@ -423,6 +424,7 @@ default=None
             fitted = self.named_teachers_
             teachers, cv = teachers_by_now(teachers, cv, fitted, teacher_proba)
         predictions = Predictions(teachers, cv, X, teacher_proba)
+        find_mixed(self.weighting, predictions.names)  # before any of them is fitted
         labels, data = read_data(X, y, sample_weight, self.unlabeled_label)
         self.classes_ = predictions.find_classes(labels, classes, self.unlabeled_label)
         if not first:
@@ -467,7 +469,8 @@ default=None
         epochs = Epochs(task, self, lambda: take_labeled(data, self.classes_))
         loss = self._make_loss()
         if isinstance(loss, DistillationLoss):
-            loss.open(seen, before)
+            with seeded(seed):  # a gate draws random numbers
+                loss.open(seen, before)
         return {"loss": loss, "seed": seed, "epochs": epochs}
 
     def _make_loss(self):

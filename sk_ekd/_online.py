@@ -219,7 +219,13 @@ class OnlineDistiller(Distiller):
     def _make_targets(self, data):
         """Weigh the rows -> Targets without a mix, which comes from the students."""
         weight = scale_weight(data, self.classes_, self.class_weight)  # (n,)
-        label_weight = weight / weight[data.labeled].sum() * weight.sum()
+        total = weight[data.labeled].sum()
+        if not total:
+            raise ValueError(
+                "Every labeled row weighs zero: give some class a `class_weight` above "
+                f"zero, got {self.class_weight!r}."
+            )
+        label_weight = weight / total * weight.sum()
         mix = np.zeros((len(data.y), len(self.classes_)), dtype=np.float32)
         has_mates = float(self.n_students > 1)
         return Targets(data.y, data.labeled, mix, label_weight, weight * has_mates)

@@ -65,6 +65,7 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
     """
     data, (n_teachers, n_classes) = predictions.data, predictions.shape
     is_mixed = find_mixed(weighting, predictions.names)  # (t,)
+    _check_pool_leaves_out(pool, is_mixed, predictions.names)
     groups = kept = None
     if is_dynamic(weighting):
         of_one = predictions.of_one_ensemble
@@ -267,9 +268,25 @@ def is_dynamic(weighting):
     return bool(getattr(weighting, "dynamic", False))
 
 
+def _check_pool_leaves_out(pool, is_mixed, names):
+    """Raise where the pool of the first chunk has teachers that are left out by now."""
+    if pool.weight_[: len(names)][~is_mixed].any():
+        raise ValueError(
+            "The weighting leaves out teachers that the pool was fitted with, "
+            f"{np.array(names)[~is_mixed].tolist()}: to start anew, call it on a clone."
+        )
+
+
 def find_mixed(weighting, names):
     """Return which teachers may be mixed: not those that are only looked at -> (t,)."""
-    return ~np.isin(names, list(getattr(weighting, "left_out", ())))
+    left_out = list(getattr(weighting, "left_out", ()))
+    unknown = [name for name in left_out if name not in names]
+    if unknown:
+        raise ValueError(
+            f"{weighting!r} looks at {unknown}, but must name one of the teachers, "
+            f"{names}."
+        )
+    return ~np.isin(names, left_out)
 
 
 def ignores_correctness(weighting):

@@ -113,8 +113,9 @@ class GroupRobust(BaseEstimator):
             raise ValueError(f"`per` must be 'batch' or 'row', got {self.per!r}.")
         if self.biased not in teachers.names:
             raise ValueError(
-                "`biased` of GroupRobust must name one of the teachers, "
-                f"{list(teachers.names)}, got {self.biased!r}."
+                f"The biased teacher {self.biased!r} cannot be told from others: the "
+                "members of a large ensemble are seen in groups. Pass it in a list, as "
+                "teachers=[(name, classifier), ...]."
             )
         if self.per == "row" and teachers.n_classes == 2:
             warn(
@@ -134,9 +135,14 @@ class _AwayFrom:
 
     def __call__(self, step):
         gradient = logit_gradients(step)  # (b, t, c)
+        # of the rows that the teacher predicts, too
+        predicted = step.proba.any(dim=2, keepdim=True)
+        biased = torch.where(predicted, gradient[:, self.biased, None], 0.0)
         if self.per == "batch":
-            gradient = gradient.movedim(0, 1).flatten(1).unsqueeze(0)  # (1, t, b·c)
-        biased = gradient[:, self.biased, None]
+            gradient, biased = (
+                part.movedim(0, 1).flatten(1).unsqueeze(0)  # (1, t, b·c)
+                for part in (gradient, biased)
+            )
         # of a gradient of zero, of a student that says the same, the cosine is 0
         cosine = F.cosine_similarity(gradient, biased, dim=2)  # (b or 1, t)
         distance = (1 - cosine).clamp(min=0)
@@ -372,7 +378,10 @@ class _Gate(nn.Module):
         """Weigh the teachers in each row -> (b, t)."""
         logits = step.proba.clamp(min=LEAST_PROBA).log()
         logits = logits - logits.mean(dim=2, keepdim=True)
-        return self.linear(logits.flatten(1)).softmax(dim=1)
+        predicted = step.proba.any(dim=2)  # (b, t)
+        silent = ~predicted & predicted.any(dim=1, keepdim=True)
+        shares = self.linear(logits.flatten(1)).masked_fill(silent, -torch.inf)
+        return shares.softmax(dim=1)
 
     def loss(self, step, weight, targets):
         """Return what the gate minimizes, the mean over the batch -> ()."""

@@ -125,6 +125,17 @@ def test_group_robust_of_a_batch_is_over_all_rows_and_classes():
 
 
 @pytest.mark.parametrize("per", ["batch", "row"])
+def test_group_robust_compares_rows_that_a_teacher_predicts(per):
+    rng = np.random.RandomState(0)
+    proba = rng.dirichlet(np.ones(3), (6, 3))
+    proba[:, 1] = proba[:, 2]  # says what the biased one says
+    proba[3:, 1] = 0  # of half of the rows
+    step = make_step(proba, np.full((6, 3), 1 / 3), pool=[0.5, 0.5, 0.0])
+    weight = GroupRobust("c", per=per).open(name(step))(step)
+    assert_allclose(weight[:3, 1], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("per", ["batch", "row"])
 def test_group_robust_leaves_teachers_that_agree_to_the_pool(per):
     # all say the same as the biased one: zeros, which stand for the pool's weights
     says = [[0.2, 0.3, 0.5]] * 3
@@ -246,6 +257,21 @@ def test_gate_learns_from_the_student_whom_it_follows():
     assert loss.item() == pytest.approx(3.0 * of_first / 2, rel=1e-5)
     loss.backward()
     assert gate.linear.bias.grad[0] > 0  # away from who is right, and far
+
+
+@pytest.mark.parametrize("trained_by", ["labels", "student"])
+def test_gate_trusts_nobody_who_does_not_predict_the_row(trained_by):
+    proba = [[[0.9, 0.1], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]
+    step = make_step(proba, [[0.5, 0.5]] * 2, y=[0, 1])
+    gate = open_gate(step, trained_by)
+    weight = gate(step)
+    assert_allclose(weight[0].detach(), [1.0, 0.0])
+    targets = SimpleNamespace(label_weight=torch.ones(2), mix_weight=torch.ones(2))
+    loss = gate.loss(step, weight, targets)
+    known = {"labels": -np.log(0.9), "student": 0.9 * np.log(1.8) + 0.1 * np.log(0.2)}
+    assert loss.item() == pytest.approx(known[trained_by] / 2, rel=1e-4)
+    loss.backward()
+    assert torch.isfinite(gate.linear.weight.grad).all()
 
 
 def test_gate_has_no_loss_where_nothing_is_labeled():
@@ -436,6 +462,20 @@ def test_parameters_of_a_weighting_are_read_anew_in_each_chunk(data):
     changed.set_params(weighting__trained_by="typo")
     with pytest.raises(ValueError, match="'labels' or 'student'"):
         changed.partial_fit(X, y)
+
+
+def test_teacher_that_the_pool_has_mixed_cannot_be_left_out_later(data):
+    distiller = clone(distill(data, GroupRobust("bayes"), student=linear_net()))
+    distiller.partial_fit(data.X, data.y)
+    distiller.set_params(weighting=GroupRobust("forest"))
+    with pytest.raises(ValueError, match="call it on a clone"):
+        distiller.partial_fit(data.X, data.y)
+
+
+def test_callers_random_numbers_stay_as_they_are(data):
+    state = torch.get_rng_state()
+    distill(data, LearnedGate())
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_gate_is_no_part_of_the_student(data):
@@ -649,8 +689,16 @@ def test_no_teacher_beside_the_biased_one(data):
         distill(data, GroupRobust("bayes"), teachers=data.teachers[:1])
 
 
-def test_biased_member_of_a_group_cannot_be_named(data):
+@pytest.mark.parametrize("number", ["3", "1 to decisiontreeclassifier-3"])
+def test_biased_member_of_a_group_cannot_be_named(data, number):
     forest = RandomForestClassifier(40, random_state=0).fit(data.X, data.truth)
-    weighting = GroupRobust("decisiontreeclassifier-3")
-    with pytest.raises(ValueError, match="decisiontreeclassifier-1 to"):
+    weighting = GroupRobust(f"decisiontreeclassifier-{number}")
+    with pytest.raises(ValueError, match=r"seen in groups|one of the teachers"):
         distill(data, weighting, teachers=forest)
+
+
+def test_biased_teacher_is_looked_for_before_any_is_fitted(data, counted):
+    teachers = [("bayes", counted()), ("tree", DecisionTreeClassifier())]
+    with pytest.raises(ValueError, match="one of the teachers"):
+        distill(data, GroupRobust("bais"), teachers=teachers, cv=3)
+    assert not counted.fits

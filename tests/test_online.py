@@ -550,3 +550,11 @@ def test_export(small, fitted, tmp_path):
     twin = compact(fitted)
     assert twin is not fitted
     assert_array_equal(twin.predict(small.X), fitted.predict(small.X))
+
+
+def test_labels_that_all_weigh_nothing_are_an_error(blobs):
+    X, y = blobs
+    partly = np.where(np.arange(len(y)) % 2, y, -1)
+    distiller = OnlineDistiller(make_net(), class_weight=dict.fromkeys(range(3), 0))
+    with pytest.raises(ValueError, match="labeled row weighs zero"):
+        distiller.fit(X, partly)

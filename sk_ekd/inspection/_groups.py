@@ -31,7 +31,8 @@ def read_groups(groups, n_samples):
             f"`groups` must have values that can be hashed, such as text: {error}."
         ) from error
     codes = column.map({name: code for code, name in enumerate(names)})
-    return codes.fillna(len(names)).to_numpy(dtype=int), [*names, "missing"]
+    missing = "missing value" if "missing" in names else "missing"
+    return codes.fillna(len(names)).to_numpy(dtype=int), [*names, missing]
 
 
 def _sort(values):

@@ -1,5 +1,7 @@
 """A hidden layer of the student learns what the teachers' hidden layers say."""
 
+from numbers import Real
+
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
@@ -43,7 +45,8 @@ class HintTerm(nn.Module):
         super().__init__()
         hint = Hint(hint) if isinstance(hint, str) else hint
         self.layer, self.strength = hint.layer, hint.strength
-        if not 0 < self.strength < float("inf"):
+        is_number = isinstance(self.strength, Real)
+        if not is_number or not 0 < self.strength < float("inf"):
             raise ValueError(
                 "`strength` of a Hint must be a finite number above 0, got "
                 f"{self.strength!r}."

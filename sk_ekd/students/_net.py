@@ -256,6 +256,11 @@ def _hinted(net, criterion, X):
             width = as_features(criterion.heard, hint.layer).shape[1]
             hint.build(width, n_features).to(net.device or "cpu")
             _own_parameters(net, criterion.loss)
+        if hint.linear.out_features != n_features:
+            raise ValueError(
+                f"`teacher_features` must have {hint.linear.out_features} columns in "
+                f"every call, got {n_features}."
+            )
         yield
 
 

@@ -765,3 +765,9 @@ def test_stacker_is_in_the_pool_and_not_among_the_teachers(world, monkeypatch):
     plt.close()
     assert sorted(display.quantiles_.index) == sorted(names)
     assert_allclose(display.share.sum(axis=1), 1)
+
+
+def test_group_of_that_name_is_not_that_of_missing_values():
+    codes, names = read_groups(["missing", None, "other"], 3)
+    assert codes.tolist() == [0, 2, 1]
+    assert names == ["missing", "other", "missing value"]

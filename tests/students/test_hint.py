@@ -233,6 +233,7 @@ BAD = {
     "no hint": ({"hint": None}, "given", "with `teacher_features`"),
     "no such layer": ({"hint": "hidden"}, "given", "no layer named 'hidden'"),
     "strength": ({"hint": Hint("0", strength=0.0)}, "given", "finite number above 0"),
+    "strength of text": ({"hint": Hint("0", strength="1")}, "given", "finite number"),
     "a number": ({"hint": 0}, "given", "'hint' parameter"),
     "too few": ({}, np.ones((3, 2)), "must have shape"),
     "one axis": ({}, np.ones(240), "must have shape"),
@@ -249,6 +250,15 @@ def test_bad_hint_says_what_to_do(data, features, case):
     given = features if isinstance(given, str) else given
     with pytest.raises((ValueError, TypeError), match=message):
         distill(data, given, **params)
+
+
+def test_features_of_a_chunk_are_those_of_the_first(data, features):
+    X, y = data[:2]
+    distiller = clone(distill(data, features)).partial_fit(
+        X, y, teacher_features=features
+    )
+    with pytest.raises(ValueError, match="16 columns in every call, got 3"):
+        distiller.partial_fit(X, y, teacher_features=features[:, :3])
 
 
 def test_strength_of_a_bare_name_cannot_be_set(data):
