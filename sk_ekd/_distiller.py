@@ -370,7 +370,7 @@ default=None
         `alpha`, `temperature` and `weighting` are read anew in each call; teachers,
         pool and student remain those of the first (for another learning rate, call
         ``set_params(lr=...)`` on the net of `student_`). An interrupted call leaves the
-        student where it was. Weights and accuracies are those of the last chunk.
+        student where it had got to. Weights and accuracies are those of the last chunk.
         """
         check_chunkwise(self.validation_fraction, self.class_weight)
         first = not hasattr(self, "student_")

@@ -22,8 +22,9 @@ class OnlineDistiller(Distiller):
 
     There are no teachers: `n_students` copies of one network, with different initial
     weights, are trained together. Each learns from the labels, and from the mean of all
-    of them, on labeled and unlabeled rows alike. This is online ensemble compression
-    [1]_: the loss of student ``j`` is the mean over all rows of ::
+    of them, on labeled and unlabeled rows alike. This is after online ensemble
+    compression [1]_, whose students differ in size, too, and share their first layers:
+    the loss of student ``j`` is the mean over all rows of ::
 
         s · [ (1 - alpha) · 1[labeled] / l · CE(y, student_j)
               + alpha · r · T² · KL(m^(T) ‖ student_j^(T)) ]

@@ -237,10 +237,13 @@ class AgreeToDisagree(BaseEstimator):
         weight : Tensor of shape (batch_size, n_teachers)
             The same in all rows; they sum to one.
         """
-        count = step.proba.any(dim=2).sum(dim=0).clamp(min=1)  # (t,)
-        mean = logit_gradients(step).sum(dim=0) / count[:, None]  # (t, c)
-        mean = mean.double().cpu().numpy()
-        share = smallest_combination(mean @ mean.T, self.tolerance)
+        count = step.proba.any(dim=2).sum(dim=0)  # (t,)
+        mean = logit_gradients(step).sum(dim=0) / count.clamp(min=1)[:, None]  # (t, c)
+        mean, known = mean.double().cpu().numpy(), count.cpu().numpy() > 0
+        share = np.zeros(len(known))  # of who predicts no row of the batch
+        if known.any():
+            gram = mean[known] @ mean[known].T
+            share[known] = smallest_combination(gram, self.tolerance)
         share = torch.as_tensor(share, dtype=step.proba.dtype).to(step.proba.device)
         return share.expand(len(step.proba), -1)
 

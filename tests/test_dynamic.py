@@ -207,6 +207,13 @@ def test_agree_to_disagree_takes_means_of_the_rows_that_a_teacher_predicts():
     assert_allclose(AgreeToDisagree(1.0)(step), [[0.75, 0.25]] * 2, rtol=1e-5)
 
 
+def test_agree_to_disagree_leaves_out_who_predicts_no_row_of_the_batch():
+    step = make_step([[[0.0, 0.0], [0.4, 0.6], [0.8, 0.2]]], [[0.5, 0.5]])
+    assert_allclose(AgreeToDisagree(1.0)(step), [[0.0, 0.75, 0.25]], rtol=1e-5)
+    nobody = make_step([[[0.0, 0.0]]], [[0.5, 0.5]])
+    assert not AgreeToDisagree()(nobody).any()
+
+
 @pytest.mark.parametrize("n_teachers", [1, 4])
 def test_agree_to_disagree_weighs_teachers_that_agree_alike(n_teachers):
     step = make_step([[[0.3, 0.7]] * n_teachers] * 2, [[0.5, 0.5]] * 2)
@@ -525,6 +532,21 @@ def test_biased_teacher_has_no_part_in_pool_and_mix(data, pooling):
     proba = np.stack([t.predict_proba(data.X) for _, t in data.teachers], axis=1)
     mixed = pool.predict_proba(proba)
     assert_allclose(mixed, others.pool_.predict_proba(proba[:, 1:]), atol=1e-6)
+
+
+class Even(BaseEstimator):
+    """Weighs all teachers, also the one that it leaves out."""
+
+    dynamic = True
+    left_out = ("forest",)
+
+    def __call__(self, step):
+        return torch.ones(step.proba.shape[:2])
+
+
+def test_teacher_that_is_left_out_is_never_mixed_in(data):
+    shares = distill(data, Even()).history_.filter(like="share_").iloc[-1]
+    assert shares.tolist() == pytest.approx([0.5, 0.0, 0.5])
 
 
 def test_row_that_only_the_biased_teacher_predicts_has_no_target(data):

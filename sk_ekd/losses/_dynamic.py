@@ -53,6 +53,9 @@ class DynamicLoss(DistillationLoss):
         self.names = teachers.names
         pool = torch.as_tensor(teachers.pool, dtype=torch.float32)
         self.register_buffer("pool", pool, persistent=False)
+        left_out = getattr(self.weighting, "left_out", ())
+        is_mixed = torch.tensor([name not in left_out for name in teachers.names])
+        self.register_buffer("is_mixed", is_mixed, persistent=False)
         can_open = hasattr(self.weighting, "open")
         self.weigh = self.weighting.open(teachers) if can_open else self.weighting
         earlier = getattr(before, "weigh", None)
@@ -123,7 +126,7 @@ class DynamicLoss(DistillationLoss):
 
     def _mix(self, step, weight, targets):
         """Mix the teachers by the weights (b, t), by the pool's where all are zero."""
-        predicted = step.proba.any(dim=2)  # (b, t)
+        predicted = step.proba.any(dim=2) & self.is_mixed  # (b, t)
         total = weight.sum(dim=1)  # (b,), what the row weighs
         # the share of teachers that do not predict a row goes to the others
         weight = torch.where(predicted, weight, 0.0)

@@ -14,9 +14,10 @@ class Hint(BaseEstimator):
 
         strength · s · ‖f - W h‖² / d
 
-    with the sample weight ``s``, the teachers' ``d`` features ``f``, standardized, and
-    a linear map ``W`` of what the layer says, trained with the student and dropped
-    after the fit. Rows whose features are not finite have no part in it.
+    with the sample weight ``s``, the teachers' ``d`` features ``f``, standardized over
+    the rows of the fit (in `partial_fit`, of the chunk), and a linear map ``W`` of what
+    the layer says, trained with the student and dropped after the fit. Rows whose
+    features are not finite have no part in it.
 
     Parameters
     ----------

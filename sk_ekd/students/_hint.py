@@ -17,12 +17,18 @@ def listening(net, layer):
     """Collect the outputs of a layer, (b, ...) of each call, the last one last."""
     heard = []
     hook = find_layer(net, layer).register_forward_hook(
-        lambda module, inputs, output: heard.append(output)
+        lambda module, inputs, output: heard.append(_keep(output))
     )
     try:
         yield heard
     finally:
         hook.remove()
+
+
+def _keep(output):
+    """Return an output that an activation after it, in place, does not change."""
+    output = output[0] if isinstance(output, tuple) else output  # of a recurrent layer
+    return output.clone()
 
 
 def find_layer(net, layer):
@@ -46,7 +52,6 @@ def as_features(heard, layer):
         )
     output = heard[-1]
     heard.clear()
-    output = output[0] if isinstance(output, tuple) else output  # of a recurrent layer
     return output.flatten(1)
 
 

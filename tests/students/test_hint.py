@@ -92,6 +92,13 @@ def test_axes_of_a_layer_are_flattened(data):
     assert layer_output(distiller, X, "recurrent").shape == (240, 8)
 
 
+def test_activation_in_place_does_not_change_what_a_layer_said(data):
+    X, _, truth, _ = data
+    module = nn.Sequential(nn.Linear(5, 8), nn.ReLU(inplace=True), nn.Linear(8, 3))
+    net = make_net(module, max_epochs=1).fit(X, truth)
+    assert layer_output(net, X, "0").min() < 0
+
+
 def test_asking_a_layer_leaves_no_hook(data, teacher):
     layer_output(teacher, data[0], "0")
     assert not teacher.module_[0]._forward_hooks
