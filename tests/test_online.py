@@ -83,7 +83,7 @@ def assert_same(one, other, **tolerance):
             make_pipeline(StandardScaler(), make_net(max_epochs=40, batch_size=16)),
             n_students=2,
         ),
-        OnlineDistiller(n_students=2, unlabeled_label=None),
+        OnlineDistiller(n_students=1, unlabeled_label=None),
     ],
     expected_failed_checks=expected_failures,
 )
