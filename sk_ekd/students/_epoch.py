@@ -29,8 +29,9 @@ class MemoryRows(torch.utils.data.Dataset):
         parts = X.values() if isinstance(X, Mapping) else [X]
         self.by_batch = any(issparse(X) or isinstance(X, np.memmap) for X in parts)
         self.X = X if self.by_batch else _move(X, device)
-        self.in_file = rows.nbytes > BUDGET  # maybe
-        self.rows = rows if self.in_file else rows.to(device)
+        # as large as what is in a file: stays where it is, and is moved batch by batch
+        self.is_large = rows.nbytes > BUDGET
+        self.rows = rows if self.is_large else rows.to(device)
         self.inputs = inputs
         self.device = device
 
@@ -38,7 +39,7 @@ class MemoryRows(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index):
-        if self.in_file and isinstance(index, torch.Tensor):
+        if self.is_large and isinstance(index, torch.Tensor):
             rows = self.rows[index.cpu()].to(self.device)
         else:
             rows = self.rows[index]

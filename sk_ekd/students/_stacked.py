@@ -125,10 +125,7 @@ def _replace(module, names, make):
             new = make(value.detach(), name).detach()
             if isinstance(value, nn.Parameter):
                 new = nn.Parameter(new, requires_grad=value.requires_grad)
-            made[id(value)] = (
-                value,
-                new,
-            )  # the first is kept, so that its id is not reused
+            made[id(value)] = value, new  # the first, so that its id is not reused
         setattr(owner, attribute, made[id(value)][1])
 
 
