@@ -170,7 +170,7 @@ class EnsembleDistiller(Distiller):
     synthetic_ : int
         How many synthetic rows were made of each row.
     pool_ : MeanPool, CalibratedPool or StackedPool
-        The fitted pool, with `weight_` and `temperature_` of each teacher.
+        The fitted pool, or one of some teachers, with their `weight_`, `temperature_`.
     teacher_accuracy_ : Series of shape (n_teachers,)
         Accuracy on the labeled rows that it predicts, out of fold with `cv`, else NaN.
     teacher_weight_ : DataFrame of shape (n_labeled, n_teachers)

@@ -95,8 +95,8 @@ def make_targets(blocks, predictions, pool, weighting, temperature, sample_weigh
         if groups is not None:
             kept[index] = groups.merge(_soften(proba.astype(np.float64), temperature))
         teacher_weight[order[index[labeled]]] = weight[labeled, :n_teachers]
-        asked = predicted[index[labeled]]
-        hits += _count_hits(proba[labeled], asked, y[labeled], pool.weight_)
+        rows = proba[labeled], predicted[index[labeled]], y[labeled]
+        hits += _count_hits(*rows, pool.weight_)
     known = (predicted & is_mixed).any(axis=1)
     if hasattr(weighting, "scale_rows") and known.any():
         row_weight[known] = weighting.scale_rows(
