@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -11,6 +12,8 @@ from .._classes import encode_labels
 from .._data import as_rows, read_data, take_rows
 from .._progress import print_progress
 from .._torch_state import draw_seed, seeded
+from ._cluster import run_jobs
+from ._open import is_prefit
 from ._predictions import Predictions
 
 CHUNK = 2**24  # bytes that are written at once
@@ -93,6 +96,82 @@ def ask_teachers(
     >>> ask_teachers(teachers, X, y, cv=5).shape
     (150, 2, 3)
     """
+    how = classes, cv, unlabeled_label, sample_weight, random_state
+    return _ask(teachers, X, y, *how, out=out, n_jobs=n_jobs, verbose=verbose)[1]
+
+
+def fit_out_of_fold(
+    teachers,
+    X,
+    y,
+    *,
+    cv=5,
+    client=None,
+    classes=None,
+    unlabeled_label=-1,
+    sample_weight=None,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """Fit the teachers out of fold, here or on a Dask cluster, and keep them.
+
+    For large data: fit the teachers on the labeled rows, have the fitted ones asked
+    about all others, partition by partition, and train the student on both.
+
+    Parameters
+    ----------
+    teachers : list of classifiers or of (str, classifier)
+        As in :class:`EnsembleDistiller`; clones are fitted.
+    X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
+        The labeled rows, and some without a label if there are.
+    y : array-like of shape (n_samples,)
+        Labels; `unlabeled_label` or a missing value where unknown.
+    cv : int, splitter or iterable, default=5
+        As in :class:`EnsembleDistiller`.
+    client : distributed.Client, default=None
+        The Dask cluster whose workers make the fits; None: they are made here.
+    classes, unlabeled_label, sample_weight, n_jobs, random_state, verbose
+        As in :func:`ask_teachers`.
+
+    Returns
+    -------
+    fitted : list of (str, classifier)
+        The teachers, fitted on all labeled rows.
+    proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
+        What :func:`ask_teachers` returns with the same parameters: predictions out of
+        fold for labeled rows, those of `fitted` for the others.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sk_ekd.teachers import fit_out_of_fold
+    >>> X, y = load_iris(return_X_y=True)
+    >>> fitted, proba = fit_out_of_fold([GaussianNB()], X, y)
+    >>> fitted
+    [('gaussiannb', GaussianNB())]
+    >>> proba.shape
+    (150, 1, 3)
+    """
+    if is_prefit(cv):
+        raise ValueError(
+            "cv='prefit' fits nothing: set cv=5, or pass fitted teachers to "
+            "ask_teachers."
+        )
+    run = None if client is None else partial(run_jobs, client)
+    how = classes, cv, unlabeled_label, sample_weight, random_state
+    predictions, proba = _ask(
+        teachers, X, y, *how, n_jobs=n_jobs, verbose=verbose, run=run
+    )
+    return list(predictions.teachers.items()), proba
+
+
+def _ask(
+    teachers, X, y, classes, cv, unlabeled_label, sample_weight, random_state,
+    *, out=None, n_jobs, verbose, run=None,
+):  # fmt: skip
+    """Fit the teachers if `cv` says so, and ask them -> Predictions, (n, t, c)."""
     if teachers is None:
         raise ValueError("`teachers` is None: pass classifiers to ask.")
     predictions = Predictions(teachers, cv, X)
@@ -100,12 +179,15 @@ def ask_teachers(
     classes = predictions.find_classes(labels, classes, unlabeled_label)
     data = data._replace(y=encode_labels(labels, data.labeled, classes))
     seed = draw_seed(check_random_state(random_state))
+    how = {"n_jobs": n_jobs, "seed": seed, "verbose": verbose, "run": run}
     with seeded(seed):  # for teachers that are torch nets
-        predictions.fit(data, classes, n_jobs=n_jobs, seed=seed, verbose=verbose)
+        predictions.fit(data, classes, **how)
         shape = data.n_samples, *predictions.shape
         if out is None:
-            return _fill(np.empty(shape, np.float32), predictions, X, verbose)
-        return _write(out, shape, predictions, X, verbose)
+            proba = _fill(np.empty(shape, np.float32), predictions, X, verbose)
+        else:
+            proba = _write(out, shape, predictions, X, verbose)
+    return predictions, proba
 
 
 def _fill(proba, predictions, X, verbose):

@@ -1,6 +1,8 @@
 """Fit clones of the teachers out of fold: no row is predicted by who has seen it."""
 
 import copy
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -14,7 +16,7 @@ from .._data import as_float32, as_given, refuses_type
 from .._estimator import clone_teacher
 from .._splits import check_splitter, counted_rows, read_positions
 from .._torch_state import draw_seed, seeded
-from ._jobs import share_cores
+from ._jobs import run_jobs
 from ._members import Member
 from ._predict import Named, predict_aligned
 
@@ -29,12 +31,15 @@ def fit_teachers(
     sample_weight=None,
     n_jobs=None,
     random_state=None,
+    run=None,
 ):
     """Fit clones of the teachers; each row is predicted by clones that never saw it.
 
     X and y are the labeled rows and the codes of their labels, `cv` is a splitter that
     tests each of them once. Clones are seeded where their own `random_state` is None.
-    Returns the clones that are fitted on all labeled rows, and (n_labeled, t, c).
+    `run(function, rows, jobs)` makes all calls, function(name, rows, *args) for each
+    job, (name, *args); None: in `n_jobs` processes. Returns the clones that are fitted
+    on all labeled rows, and (n_labeled, t, c).
     """
     try:
         splits = list(cv.split(X, classes[y]))
@@ -52,39 +57,53 @@ def fit_teachers(
     rng = check_random_state(random_state)
     seeds = {name: draw_seed(rng) for name in teachers}
     everything = np.arange(len(y))
-    jobs = [  # the last ones refit on all rows
+    parts = [  # the last ones refit on all rows
         (name, train, test)
         for train, test in [*splits, (everything, everything[:0])]
         for name in teachers
     ]
-    calls = [
+    jobs = [
         (
-            _fit_and_predict, name, _seeded_clone(name, teachers[name], seeds[name]),
-            X, y, classes, train, test, sample_weight, seeds[name],
+            name,
+            _seeded_clone(name, teachers[name], seeds[name]),
+            train,
+            test,
+            seeds[name],
         )
-        for name, train, test in jobs
-    ]  # fmt: skip
-    results = share_cores(calls, n_jobs)
+        for name, train, test in parts
+    ]
+    run = run or partial(run_jobs, n_jobs)
+    results = run(_fit_and_predict, Rows(X, y, classes, sample_weight), jobs)
     order = {name: t for t, name in enumerate(teachers)}
     proba = np.empty((len(y), len(teachers), len(classes)), dtype=np.float32)
-    for (name, _, test), (_, predicted) in zip(jobs, results, strict=True):
+    for (name, _, test), (_, predicted) in zip(parts, results, strict=True):
         proba[test, order[name]] = predicted
     refitted = results[-len(teachers) :]
     return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
 
 
-def _fit_and_predict(name, teacher, X, y, classes, train, test, sample_weight, seed):
+class Rows(NamedTuple):
+    """The labeled rows, which all fits share."""
+
+    X: object
+    y: np.ndarray  # (n,), codes
+    classes: np.ndarray  # (c,)
+    sample_weight: np.ndarray | None  # (n,)
+
+
+def _fit_and_predict(name, rows, teacher, train, test, seed):
     """Fit on the train rows, predict the test rows -> teacher, (b, c).
 
     Only a teacher without test rows comes back: the one that saw all of them.
     """
+    X, y, classes, sample_weight = rows
     fit_params = {}
     if sample_weight is not None and has_fit_parameter(teacher, "sample_weight"):
         fit_params["sample_weight"] = sample_weight[train]
     try:
         with Named(name, "be fitted", X):
-            rows, labels = safe_indexing(X, train), classes[y[train]]
-            teacher = _fit(name, teacher, rows, labels, seed, fit_params)
+            known, labels = safe_indexing(X, train), classes[y[train]]
+            teacher = _fit(name, teacher, known, labels, seed, fit_params)
         if not len(test):
             return teacher, np.empty((0, len(classes)), dtype=np.float32)
         return None, predict_aligned(name, teacher, safe_indexing(X, test), classes)

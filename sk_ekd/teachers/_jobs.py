@@ -12,6 +12,12 @@ from threadpoolctl import threadpool_limits
 from .._torch_state import limited
 
 
+def run_jobs(n_jobs, function, shared, jobs):
+    """Make calls of (name, *args) with what they share -> list."""
+    calls = [(function, name, shared, *args) for name, *args in jobs]
+    return share_cores(calls, n_jobs)
+
+
 def share_cores(calls, n_jobs, prefer=None):
     """Make several calls at the same time, with no more threads than cores.
 

@@ -80,8 +80,11 @@ class Predictions:
             )
         return classes
 
-    def fit(self, data, classes, *, n_jobs, seed, verbose):
-        """Fit the teachers that are not fitted; none where predictions are given."""
+    def fit(self, data, classes, *, n_jobs, seed, verbose, run=None):
+        """Fit the teachers that are not fitted; none where predictions are given.
+
+        `run` says where, see `fit_teachers`; None: here, in `n_jobs` processes.
+        """
         self.data = data
         self.classes = classes
         self.n_jobs = n_jobs
@@ -97,7 +100,7 @@ class Predictions:
         if self.given is not None:
             self.teachers = {}  # who predicted is not there
             return self
-        self.teachers, self._labeled = self._fit_out_of_fold(seed, verbose)
+        self.teachers, self._labeled = self._fit_out_of_fold(seed, verbose, run)
         return self
 
     def blocks(self):
@@ -179,7 +182,7 @@ class Predictions:
         size = max(1, min(BLOCK_VALUES // prod(self.shape), ROW_VALUES // columns))
         return [positions[i : i + size] for i in range(0, len(positions), size)]
 
-    def _fit_out_of_fold(self, seed, verbose):
+    def _fit_out_of_fold(self, seed, verbose, run):
         """Fit clones on the labeled rows -> fitted teachers, (n_labeled, t, c)."""
         data = self.data
         known = np.flatnonzero(data.labeled)
@@ -194,6 +197,7 @@ class Predictions:
             sample_weight=None if (weight == 1).all() else weight,
             n_jobs=self.n_jobs,
             random_state=seed,
+            run=run,
         )
         if verbose:
             took = time.monotonic() - start
