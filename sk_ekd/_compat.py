@@ -14,6 +14,9 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # checks, the same errors
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+# prints an estimator, in as many lines as it takes, if it knows its __repr__
+from sklearn.utils._pprint import _EstimatorPrettyPrinter
+
 try:
     # how scikit-learn's own meta-estimators draw themselves in a notebook
     from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
@@ -54,17 +57,32 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "fit_context",
+    "print_like_estimators",
     "safe_indexing",
     "warn",
     "with_callbacks",
 ]
 
+
+def print_like_estimators(kind):
+    """Let a class with a __repr__ of its own be printed as estimators are.
+
+    Before it is fitted, and within a Pipeline or a search.
+    """
+    known = _EstimatorPrettyPrinter._dispatch
+    known[kind.__repr__] = _EstimatorPrettyPrinter._pprint_estimator
+
+
 INSIDE = ("sk_ekd", "sklearn", "skorch", "joblib")
 WORKERS = ("multiprocessing", "concurrent", "threading")  # start joblib's workers
 
 
-def warn(message, category=UserWarning):
-    """Warn at the line of the user's own code, however deep the library is called."""
+def warn(message, section, category=UserWarning):
+    """Warn at the line of the user's own code, however deep the library is called.
+
+    `section` is the one on the page "Troubleshooting" that says more.
+    """
+    message = f'{message} See "Troubleshooting: {section}" in the documentation.'
     level, frame = 1, sys._getframe()
     while frame.f_back and _package(frame) in INSIDE:
         level, frame = level + 1, frame.f_back

@@ -23,7 +23,7 @@ from ._compat import (
 )
 from ._data import as_rows, read_data, take_labeled
 from ._estimator import Distiller
-from ._progress import Epochs, followed, print_progress, subtask
+from ._progress import Epochs, followed, followed_blocks, subtask
 from ._synthetic import add_rows, choose_times
 from ._targets import (
     add_features,
@@ -142,9 +142,9 @@ class EnsembleDistiller(Distiller):
         None. The same int gives the same student, on one kind of CPU to the bit. To fit
         several distillers at a time, use processes: torch has one generator in each.
     verbose : int, default=0
-        1 prints a line once the teachers are fitted, for each block of rows that they
-        predicted, and per epoch of the built-in student. From scikit-learn 1.9 on:
-        ``set_callbacks(sklearn.callback.ProgressBar())``.
+        1 prints a line with the time of each stage, after a bar in a terminal or a
+        notebook; 2 also a line per epoch of the built-in student. From scikit-learn 1.9
+        on, ``set_callbacks(sklearn.callback.ProgressBar())`` shows a whole search.
 
     Attributes
     ----------
@@ -446,7 +446,7 @@ default=None
         """Ask the teachers, and mix them -> Targets, Record; keep what they weighed."""
         blocks = predictions.blocks()
         with subtask(task, "ask teachers", self, max_subtasks=len(blocks)) as asking:
-            shown = print_progress(blocks, self.verbose)
+            shown = followed_blocks(blocks, self.verbose, "rows in all")
             shown = followed(shown, asking, estimator=self, name="block of rows")
             # small NumPy integers would overflow
             how = self.pool_, self.weighting, float(self.temperature)
@@ -460,7 +460,7 @@ default=None
             alpha=self.alpha,
         )
         if doubt and not self._warned:
-            warn(doubt)
+            warn(*doubt)
             self._warned = True
         return targets, record
 
@@ -482,7 +482,7 @@ default=None
     def _choose_student(self, data, *, decay=True):
         student = self.student
         if student is None:
-            how = {"decay": decay, "verbose": self.verbose}
+            how = {"decay": decay, "verbose": max(0, self.verbose - 1)}
             student = default_student(data.X, synthetic=self.synthetic_, **how)
         _kinds.check_student(student, self._make_loss, self.validation_fraction)
         return student

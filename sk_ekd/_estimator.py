@@ -17,6 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._classes import as_column, check_one_kind, encode_labels, read_labels
 from ._compat import CallbackSupportMixin, VisualBlock, warn
 from ._data import as_rows, take_rows
+from ._summary import (
+    Summarized,
+    summarize_labels,
+    summarize_student,
+    summarize_teachers,
+)
 from ._torch_rows import is_of_torch
 
 OBJECTS = {  # whose parameters can be set, in the place of None and of names
@@ -29,7 +35,7 @@ _SEARCH = {}  # the last one that was warned of
 MOST_SHOWN = 8  # teachers in the HTML representation; of more, two
 
 
-class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class Distiller(Summarized, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A classifier whose student alone predicts.
 
     The estimator has `student` and `unlabeled_label`, `classes_` and `student_` once it
@@ -178,6 +184,29 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "student_")
 
+    def _summary(self):
+        """Return what one would ask of a fitted distiller first, by name."""
+        parts = {}
+        if has_teachers(self):
+            cv = self.cv if self.teachers_ else "their predictions only"
+            parts["teachers"] = summarize_teachers(self.teacher_names_, cv)
+            parts["pool"] = type(_pool_of_all(self.pool_)).__name__
+        parts["labels"] = self._summarize_labels()
+        built_in = self.student is None
+        student, size = summarize_student(self.student_, built_in=built_in)
+        return {**parts, "student": student, "size": size}
+
+    def _summarize_labels(self):
+        """Count the labeled rows of the last call that trained -> text."""
+        n_rows = getattr(self, "_n_rows", None)  # where there are no teachers
+        if n_rows is None:
+            n_rows = len(self.teacher_weight_), len(self.row_weight_)
+        labels = summarize_labels(*n_rows, len(self.classes_))
+        if n_synthetic := getattr(self, "synthetic_", 0):
+            labels += f", {n_synthetic} synthetic of each row"
+        is_chunk = hasattr(self, "_loss")  # which partial_fit keeps
+        return labels + ", in the last chunk" * is_chunk
+
     def __sklearn_clone__(self):
         if not hasattr(self, "teachers"):
             return super().__sklearn_clone__()
@@ -226,14 +255,25 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if len(shown) > MOST_SHOWN:
                 more = f"{len(shown) - 2} more"
                 shown = {**dict(list(shown.items())[:2]), "...": more}
+            parts = [shown, *self._parts_below(student)]
             blocks = [
                 VisualBlock("parallel", list(part.values()), names=list(part))
-                for part in (shown, {"student": student})
+                for part in parts
                 if part
             ]
             return VisualBlock("serial", blocks, dash_wrapped=False)
         name = type(self).__name__
         return VisualBlock("single", self, names=name, name_details=str(self))
+
+    def _parts_below(self, student):
+        """Return what stands below the teachers, pool and labels if it is fitted."""
+        try:
+            summary = self._summary()
+        except Exception:  # it is not fitted, or not as expected
+            return [{"student": student}]
+        pool = {"pool": _pool_of_all(self.pool_)} if "pool" in summary else {}
+        name = ": ".join(filter(None, ["student", summary["size"]]))
+        return [pool, {"labels": summary["labels"]}, {name: student}]
 
     def _warn_of_callers(self):
         """Warn where a caller within scikit-learn takes the unlabeled mark for a class.
@@ -256,11 +296,10 @@ class Distiller(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return
         warn(
             f"scikit-learn takes {self.unlabeled_label!r}, the mark of an unknown "
-            "label, for a class here: folds are stratified by it, and every scorer but "
-            "the default counts these rows as errors. To a search or cross-validation "
-            "pass cv=SemiSupervisedSplit(5) from sk_ekd.model_selection, to a "
-            "meta-estimator labeled rows only. (If it is a class, set "
-            "unlabeled_label=None.)"
+            "label, for a class here, and most scores will be wrong. To a search or "
+            "cross-validation pass cv=SemiSupervisedSplit(5) from "
+            "sk_ekd.model_selection, to a meta-estimator labeled rows only.",
+            "Unknown labels in a search",
         )
 
 
@@ -287,6 +326,11 @@ def check_has_teachers(distiller):
             "student with a baseline, by distillation_report(..., baseline=...), or "
             "with another model, by compare."
         )
+
+
+def _pool_of_all(pool):
+    """Return the pool in one of some teachers, or the pool."""
+    return getattr(pool, "pool", pool)
 
 
 def _is_of_same_search(frame):

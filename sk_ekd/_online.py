@@ -74,8 +74,9 @@ class OnlineDistiller(Distiller):
         the bit. torch has one generator per process: to fit several distillers at a
         time, use processes, not threads.
     verbose : int, default=0
-        1 prints a line per epoch of the built-in student; another has its own.
-        From scikit-learn 1.9 on: ``set_callbacks(sklearn.callback.ProgressBar())``.
+        1 prints a line with the time of the training, after a bar in a terminal or a
+        notebook; 2 also a line per epoch of the built-in student. From scikit-learn 1.9
+        on, ``set_callbacks(sklearn.callback.ProgressBar())`` shows a whole search.
 
     Attributes
     ----------
@@ -182,6 +183,7 @@ class OnlineDistiller(Distiller):
         seed = draw_seed(check_random_state(self.random_state))
 
         data = self._read(X, y, sample_weight)  # (n,)
+        self._n_rows = int(data.labeled.sum()), data.n_samples
         student = self._choose_student(data)
         self._warn_of_callers()
         targets = self._make_targets(data)  # (n,)
@@ -213,7 +215,7 @@ class OnlineDistiller(Distiller):
     def _choose_student(self, data):
         student = self.student
         if student is None:
-            student = default_student(data.X, verbose=self.verbose)
+            student = default_student(data.X, verbose=max(0, self.verbose - 1))
         _online.check_student(student)
         return student
 

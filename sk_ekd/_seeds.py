@@ -10,11 +10,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._compat import Interval, fit_context
 from ._data import as_rows
 from ._online import OnlineDistiller
+from ._summary import Summarized, summarize_student
 from ._torch_rows import is_of_torch
 from .students import _online, _predict
 
 
-class SeedEnsemble(ClassifierMixin, BaseEstimator):
+class SeedEnsemble(Summarized, ClassifierMixin, BaseEstimator):
     """The mean of one network trained from several seeds, all of them at once.
 
     Networks of one architecture that differ in nothing but their initial weights and
@@ -32,7 +33,8 @@ class SeedEnsemble(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds the networks.
     verbose : int, default=0
-        1 prints a line per epoch of the built-in network; another has its own.
+        1 prints a line with the time of the training, after a bar in a terminal or a
+        notebook; 2 also a line per epoch of the built-in network.
 
     Attributes
     ----------
@@ -141,6 +143,16 @@ class SeedEnsemble(ClassifierMixin, BaseEstimator):
         """
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
+
+    def _summary(self):
+        """Return what one would ask of a fitted ensemble first, by name."""
+        network, size = summarize_student(self.nets_[0], built_in=self.net is None)
+        return {
+            "seeds": str(len(self.nets_)),
+            "labels": f"{len(self.classes_)} classes",
+            "network": network,
+            "size": f"{size} each",
+        }
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

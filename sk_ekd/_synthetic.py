@@ -1,6 +1,5 @@
 """Make rows like the real ones: each is mixed with one of its nearest neighbors."""
 
-import time
 import warnings
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils import gen_batches
 
 from ._classes import UNLABELED
 from ._columns import as_table, is_plain, read_numbers
+from ._progress import Stage
 from ._table import DISTINCT, FEW, TableEncoder
 from ._torch_state import draw_seed
 
@@ -63,7 +63,7 @@ def add_rows(data, times, rng, verbose=0):
     """
     if not times:
         return data
-    start = time.monotonic()
+    stage = Stage("make rows", verbose)
     X, parents = make_rows(data.X, times, draw_seed(rng))
     n_new = len(parents)
     extended = data._replace(
@@ -74,8 +74,7 @@ def add_rows(data, times, rng, verbose=0):
         index=np.append(data.index, np.full(n_new, -1)),
         parents=parents,
     )
-    if verbose:
-        print(f"{n_new:,} synthetic rows in {time.monotonic() - start:.1f} s")
+    stage.end(f"{n_new:,} synthetic rows")
     return extended
 
 

@@ -195,7 +195,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn(
                 f"Column {column.name!r} is text with {len(known)} distinct values in "
                 f"{n_known} rows, from which student=None learns next to nothing: drop "
-                "it, or turn it into numbers or into few categories first."
+                "it, or turn it into numbers or into few categories first.",
+                "Text that is nearly all distinct",
             )
 
     # --- Numbers ---------------------------------------------------------------------

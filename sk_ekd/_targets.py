@@ -12,6 +12,7 @@ from ._compat import warn
 from ._data import take_rows
 from ._groups import Groups
 from ._pooling import PoolOfSome
+from ._progress import Stage
 from ._scratch import empty, take
 from ._step import Teachers
 from .pooling import POOLINGS, MeanPool
@@ -197,16 +198,20 @@ def fit_pool(pooling, predictions, weighting):
         if pool.weight is None:
             pool.set_params(weight=_weigh_mixed(predictions.member_weight, is_mixed))
         return pool.fit(np.empty((0, *predictions.shape)))
+    stage, name = Stage("fit pool", predictions.verbose), type(pool).__name__
     if not is_mixed.all():
         pool = PoolOfSome(pool, is_mixed)
     if predictions.member_weight is not None:
         warn(
             f"The ensemble's own `weights`, {predictions.member_weight}, are not used: "
-            "the pool fits others to the labeled rows. Set pooling='mean' for them."
+            "the pool fits others to the labeled rows. Set pooling='mean' for them.",
+            "Weights that are not used",
         )
     data = predictions.data
     y, weight = data.y[data.labeled], data.weight[data.labeled]
-    return pool.fit(predictions.of_labeled(), y, weight)
+    pool = pool.fit(predictions.of_labeled(), y, weight)
+    stage.end(name)
+    return pool
 
 
 def _weigh_mixed(member_weight, is_mixed):
@@ -245,9 +250,9 @@ def _must_take_mean(predictions, pooling):
     taken = "so that the plain mean is taken" if given_up else "and the pool suffers"
     warn(
         f"On {share:.0%} of the labeled rows, no teacher gives any probability to the "
-        f"label, of class {predictions.classes[unseen].tolist()}, {taken}: the part of "
-        "the rows that they were fitted on lacks the class. Use stratified folds, "
-        "label more rows of it, or set pooling='mean'."
+        f"label, of class {predictions.classes[unseen].tolist()}, {taken}. Use "
+        "stratified folds, label more rows of the class, or set pooling='mean'.",
+        "Classes that no teacher knows",
     )
     return given_up
 

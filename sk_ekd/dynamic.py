@@ -121,7 +121,8 @@ class GroupRobust(BaseEstimator):
             warn(
                 "With two classes, the cosine of GroupRobust(per='row') is 1 or -1 in "
                 "every row, which leaves a teacher out or counts it in full: set "
-                "per='batch'."
+                "per='batch'.",
+                "GroupRobust with two classes",
             )
         return _AwayFrom(list(teachers.names).index(self.biased), self.per)
 

@@ -216,10 +216,11 @@ class Student:
                 f"{table.n_columns}."
             )
         if (names is None) != (known is None):
-            had = "had none" if known is None else "had"
+            has, had = ("no ", "had some") if names is None else ("", "had none")
             warnings.warn(
-                f"X has {'no ' if names is None else ''}column names, but those of the "
-                f"fit {had}: columns are taken by their position.",
+                f"X has {has}column names, but the table of the fit {had}: columns are "
+                "taken by their position. Pass rows of the same kind. See "
+                '"Troubleshooting: Column names" in the documentation.',
                 stacklevel=4,
             )
 

@@ -457,7 +457,7 @@ def test_search_over_synthetic_rows(world):
 
 def test_line_says_how_many_synthetic_rows_there_are(small, capsys):
     small.fit(synthetic=2, verbose=1)
-    assert "120 synthetic rows in 0.0 s" in capsys.readouterr().out
+    assert "0.0 s   120 synthetic rows\n" in capsys.readouterr().out
 
 
 test_synthetic_rows_that_cannot_be_had_are_an_error = check_errors(

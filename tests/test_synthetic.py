@@ -342,7 +342,7 @@ def test_no_synthetic_row_draws_nothing():
 def test_line_says_how_many_there_are(capsys):
     _, data = read_data(draw().randn(500, 3), None, None, -1)
     add_rows(data._replace(y=np.full(500, -1)), 3, draw(), verbose=1)
-    assert "1,500 synthetic rows in 0." in capsys.readouterr().out
+    assert " s   1,500 synthetic rows\n" in capsys.readouterr().out
 
 
 # --- Errors -------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import copy
 import inspect
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 
 import numpy as np
@@ -220,8 +220,10 @@ def _train(net, train, valid, loss, epochs, student, n_epochs, arrange=None):
             held = make_dataset(valid[0], pack(valid[1], mixable=mixable))
             net.train_split = predefined_split(held)
         rows = make_dataset(X, pack(targets, mixable=mixable))
-        epochs.start(n_epochs or net.max_epochs)
+        # no bar where the net prints lines of its own
+        epochs.start(n_epochs or net.max_epochs, with_bar=not net.verbose)
         with (
+            closing(epochs),
             noticed_interrupts() as interrupts,
             _checked_vocabulary(X, valid),
             _hinted(net, criterion, X),
@@ -440,6 +442,7 @@ def _shorten_history(net):
             f"The student's training diverged: its last train_loss is {last}"
             f"{', and its parameters are not finite' if has_diverged else ''}. "
             f"Lower its lr (now {net.lr}) or scale its inputs.",
+            "A training that diverged",
             ConvergenceWarning,
         )
     for epoch in net.history:

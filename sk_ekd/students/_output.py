@@ -288,7 +288,8 @@ def _check_nonlinearity(form, output):
         warn(
             "The student's module seems to end in a softmax, but CrossEntropyLoss "
             "expects logits and applies its own: the student will be far too unsure. "
-            "Drop the softmax, or set criterion=torch.nn.NLLLoss."
+            "Drop the softmax, or set criterion=torch.nn.NLLLoss.",
+            "One softmax too many",
         )
 
 

@@ -21,6 +21,7 @@ from .._data import count_rows
 from .._torch_state import seeded
 from ._steps import (
     check_kept,
+    end_of,
     fit_steps,
     refuse,
     seed_params,
@@ -167,7 +168,7 @@ def _begin(epochs):
 
 def _end(epochs, student):
     epochs.end(student)
-    epochs.finish()
+    epochs.finish(type(end_of(student)).__name__)
 
 
 @contextmanager
@@ -192,7 +193,9 @@ def _fit(model, X, targets, loss):
     if len(known) == 1:
         warn(
             f"The target of every row is one class alone, number {known[0]}, so that "
-            f"the student, a {type(model).__name__}, is replaced by a constant."
+            f"the student, a {type(model).__name__}, is replaced by a constant. Look "
+            "at the labels and at what the teachers predict.",
+            "A student that is a constant",
         )
         model = DummyClassifier(strategy="prior")
     n_used = len(np.unique(copies.row))

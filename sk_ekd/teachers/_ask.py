@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from .._classes import encode_labels
 from .._data import as_rows, read_data, take_rows
-from .._progress import print_progress
+from .._progress import followed_blocks
 from .._torch_state import draw_seed, seeded
 from ._cluster import run_jobs
 from ._open import is_prefit
@@ -67,7 +67,8 @@ def ask_teachers(
     random_state : int, RandomState instance or None, default=None
         With `cv`, seeds the teachers, and the splitter, whose own is None.
     verbose : int, default=0
-        1 prints a line once the teachers are fitted, and for each block of rows.
+        1 prints a line with the time of each stage, after a bar in a terminal or a
+        notebook.
 
     Returns
     -------
@@ -131,7 +132,17 @@ def fit_out_of_fold(
         As in :class:`EnsembleDistiller`.
     client : distributed.Client, default=None
         The Dask cluster whose workers make the fits; None: they are made here.
-    classes, unlabeled_label, sample_weight, n_jobs, random_state, verbose
+    classes : array-like of shape (n_classes,), default=None
+        All classes, sorted; None: the labels in `y`.
+    unlabeled_label : scalar or None, default=-1
+        The mark of an unknown label in `y`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        The weights in the teachers' fits; a row of weight 0 is not in them.
+    n_jobs : int, default=None
+        Number of teachers fitted at a time, in processes, where there is no `client`.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the teachers, and the splitter, whose own is None.
+    verbose : int, default=0
         As in :func:`ask_teachers`.
 
     Returns
@@ -193,7 +204,7 @@ def _ask(
 def _fill(proba, predictions, X, verbose):
     """Fill an array, or a file, block by block -> the same (n, t, c)."""
     data = predictions.data
-    for block in print_progress(predictions.blocks(), verbose):
+    for block in followed_blocks(predictions.blocks(), verbose):
         proba[data.index[block]] = predictions.block(block)[1]
     # rows of weight zero had no part in the teachers' fits, and are predicted as well
     removed = np.setdiff1d(np.arange(data.n_samples), data.index)

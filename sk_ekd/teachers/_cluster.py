@@ -31,11 +31,14 @@ def open_client(client):
         ) from error
 
 
-def run_jobs(client, function, shared, jobs):
-    """Make calls of (name, *args) on the cluster -> list, as `share_cores` does."""
+def run_jobs(client, function, shared, jobs, reach):
+    """Make calls of (name, *args) on the cluster -> list, as `_jobs.run_jobs` does."""
     client = open_client(client)
     tasks = {(number, job[0]): job[1:] for number, job in enumerate(jobs)}
-    done = dict(run_tasks(client, _call, (function, shared), tasks))
+    done = {}
+    for key, result in run_tasks(client, _call, (function, shared), tasks):
+        done[key] = result
+        reach(len(done))
     return [done[key] for key in tasks]
 
 

@@ -1,13 +1,14 @@
 """Ask the teachers on a Dask cluster, partition by partition of the rows."""
 
 import os
-import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .._progress import Stage
 from ._cluster import open_client, run_tasks
 from ._partition import Asker, list_partitions, load_partition
 
@@ -56,7 +57,7 @@ def ask_on_dask(
     keep : list of str, default=()
         Columns to pass on before the answers, such as a key or the label.
     verbose : int, default=0
-        1 prints a line for each partition.
+        1 prints a line at the end, and draws a bar where somebody looks on.
 
     Returns
     -------
@@ -96,16 +97,14 @@ def ask_on_dask(
         for name, part in parts.items()
         if name not in written[:-1]  # the last one is looked at
     }
-    n_rows, start = 0, time.monotonic()
-    done = len(parts) - len(todo)
-    for _, length in run_tasks(client, answer_partition, asker, todo):
-        n_rows, done = n_rows + length, done + 1
-        if verbose:
-            took = time.monotonic() - start
-            print(
-                f"{done:,} of {len(parts):,} partitions, {n_rows:,} rows predicted "
-                f"in {took:.1f} s"
-            )
+    n_rows, n_done = 0, len(parts) - len(todo)
+    with closing(Stage("ask teachers", verbose)) as stage:
+        stage.expect(len(parts), "partitions")
+        for _, length in run_tasks(client, answer_partition, asker, todo):
+            n_rows, n_done = n_rows + length, n_done + 1
+            stage.reach(n_done)
+    before = f", {len(written):,} written before" if written else ""
+    stage.end(f"{n_rows:,} rows in {len(parts):,} partitions{before}")
     for left in out.glob(".*.parquet"):  # of workers that were killed
         left.unlink(missing_ok=True)
     return list(paths.values())

@@ -1,5 +1,7 @@
 """Say what is off with teachers, where their accuracy on labeled rows shows it."""
 
+from typing import NamedTuple
+
 from scipy.stats import binom
 
 from ._open import holds_fitted, is_prefit
@@ -10,8 +12,15 @@ MOST = 0.5  # share of labeled rows beyond which what was seen is most of the ta
 LITTLE = 0.5  # of an even share: a teacher that weighs less on average carries none
 
 
+class Doubt(NamedTuple):
+    """What to warn of, and the section on the page of troubles that says more."""
+
+    message: str
+    section: str
+
+
 def find_doubt(record, predictions, *, calibrated, by_correctness, alpha):
-    """Return what to warn of, None where nothing is off.
+    """Return the Doubt to warn of, None where nothing is off.
 
     `record` has the accuracies on labeled rows. `calibrated` says whether a pool is
     fitted on them, `by_correctness` whether the weighting trusts the teachers'
@@ -27,9 +36,10 @@ def find_doubt(record, predictions, *, calibrated, by_correctness, alpha):
         and binom.cdf(round(hits * n_labeled), n_labeled, chance) < BY_CHANCE
     }
     if worse:
-        return (
+        return Doubt(
             "Teachers are right on fewer labeled rows than by chance, "
-            f"{_rounded(worse)}: are their labels encoded like those in y?"
+            f"{_rounded(worse)}: check that their labels are encoded like those in y.",
+            "Teachers worse than chance",
         )
     fitted = {
         name: hits
@@ -43,12 +53,12 @@ def find_doubt(record, predictions, *, calibrated, by_correctness, alpha):
         ensemble = {"their ensemble": record.pool_accuracy}
     perfect |= ensemble
     if perfect and calibrated:
-        return (
+        return Doubt(
             "The pool was fitted on labeled rows on which these teachers are all "
             f"but always right, {_rounded(perfect)}, as on rows that they "
-            "were fitted on: they get weights and temperatures that they do not "
-            "deserve. Label rows that no teacher has seen, pass unfitted teachers "
-            "and cv=5, or set pooling='mean'. See `pool_`."
+            "were fitted on. Label rows that no teacher has seen, pass unfitted "
+            "teachers and cv=5, or set pooling='mean'.",
+            "Teachers that have seen the labels",
         )
     if alpha == 0 or not (by_correctness or labeled.mean() > MOST):
         return None
@@ -60,17 +70,17 @@ def find_doubt(record, predictions, *, calibrated, by_correctness, alpha):
     } | ensemble
     if not perfect:
         return None
-    cure = "pass unfitted teachers and cv=5, or rows that these have not seen"
+    cure = "Pass unfitted teachers and cv=5, or rows that these have not seen"
     if predictions.given is not None:
         cure = (
-            "pass predictions that are out of fold, as `ask_teachers` makes them with "
-            "cv=5, and cv=5"
+            "Pass predictions that are out of fold, as `ask_teachers` makes them with "
+            "cv=5, and set cv=5"
         )
-    return (
+    return Doubt(
         "The fitted teachers are all but always right on the labeled rows, "
-        f"{_rounded(perfect)}: it seems that they were fitted on these rows. What they "
-        "predict there then repeats the labels, and their correctness says nothing: "
-        f"{cure}. See `teacher_accuracy_`."
+        f"{_rounded(perfect)}: it seems that they were fitted on these rows, and "
+        f"repeat the labels there. {cure}.",
+        "Teachers that have seen the labels",
     )
 
 

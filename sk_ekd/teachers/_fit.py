@@ -1,6 +1,7 @@
 """Fit clones of the teachers out of fold: no row is predicted by who has seen it."""
 
 import copy
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from .._compat import safe_indexing
 from .._data import as_float32, as_given, refuses_type
 from .._estimator import clone_teacher
+from .._progress import Stage
 from .._splits import check_splitter, counted_rows, read_positions
 from .._torch_state import draw_seed, seeded
 from ._jobs import run_jobs
@@ -32,14 +34,15 @@ def fit_teachers(
     n_jobs=None,
     random_state=None,
     run=None,
+    verbose=0,
 ):
     """Fit clones of the teachers; each row is predicted by clones that never saw it.
 
     X and y are the labeled rows and the codes of their labels, `cv` is a splitter that
     tests each of them once. Clones are seeded where their own `random_state` is None.
-    `run(function, rows, jobs)` makes all calls, function(name, rows, *args) for each
-    job, (name, *args); None: in `n_jobs` processes. Returns the clones that are fitted
-    on all labeled rows, and (n_labeled, t, c).
+    `run(function, rows, jobs, reach)` calls function(name, rows, *args) for each job,
+    (name, *args), and says how many are done; None: in `n_jobs` processes. Returns the
+    clones that are fitted on all labeled rows, and (n_labeled, t, c).
     """
     try:
         splits = list(cv.split(X, classes[y]))
@@ -73,11 +76,16 @@ def fit_teachers(
         for name, train, test in parts
     ]
     run = run or partial(run_jobs, n_jobs)
-    results = run(_fit_and_predict, Rows(X, y, classes, sample_weight), jobs)
+    rows = Rows(X, y, classes, sample_weight)
+    with closing(Stage("fit teachers", verbose)) as stage:
+        stage.expect(len(jobs), "fits")
+        results = run(_fit_and_predict, rows, jobs, stage.reach)
     order = {name: t for t, name in enumerate(teachers)}
     proba = np.empty((len(y), len(teachers), len(classes)), dtype=np.float32)
     for (name, _, test), (_, predicted) in zip(parts, results, strict=True):
         proba[test, order[name]] = predicted
+    many = "s" if len(teachers) > 1 else ""
+    stage.end(f"{len(teachers)} teacher{many} on {len(y):,} labeled rows")
     refitted = results[-len(teachers) :]
     return dict(zip(teachers, (fitted for fitted, _ in refitted), strict=True)), proba
 

@@ -1,6 +1,5 @@
 """The teachers' predictions for every row: given, or asked for once, in blocks."""
 
-import time
 import warnings
 from math import prod
 
@@ -9,6 +8,7 @@ from sklearn.frozen import FrozenEstimator
 
 from .._classes import as_proba, check_teacher_proba, find_classes
 from .._data import count_rows, take_rows
+from .._progress import followed_blocks
 from ._fit import fit_teachers, open_splitter
 from ._members import weigh_members
 from ._open import holds_fitted, is_prefit, known_classes, open_teachers
@@ -158,10 +158,12 @@ class Predictions:
         the root of a negative difference, or have nothing to say about most of them.
         """
         blocks = self.split(np.flatnonzero(self.data.index < 0))
+        verbose = self.verbose if blocks else 0
+        shown = followed_blocks(blocks, verbose, "synthetic rows")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of rows that nobody asked for
-                proba = [self.ask(take_rows(self.data.X, block)) for block in blocks]
+                proba = [self.ask(take_rows(self.data.X, block)) for block in shown]
         except Exception as error:
             if self.verbose:
                 print(f"no synthetic rows, which a teacher refused: {error!r}")
@@ -187,8 +189,7 @@ class Predictions:
         data = self.data
         known = np.flatnonzero(data.labeled)
         y, weight = data.y[known], data.weight[known]
-        start = time.monotonic()
-        fitted = fit_teachers(
+        return fit_teachers(
             self.teachers,
             take_rows(data.X, known),
             y,
@@ -198,11 +199,5 @@ class Predictions:
             n_jobs=self.n_jobs,
             random_state=seed,
             run=run,
+            verbose=verbose,
         )
-        if verbose:
-            took = time.monotonic() - start
-            print(
-                f"{len(self.teachers)} teachers fitted to {len(y):,} rows "
-                f"in {took:.1f} s"
-            )
-        return fitted

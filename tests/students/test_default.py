@@ -194,6 +194,8 @@ def test_verbose_lets_the_student_print(numbers, y, quick, capsys):
     distill(numbers, y)
     assert capsys.readouterr().out == ""
     distill(numbers, y, verbose=1)
+    assert "train_loss" not in capsys.readouterr().out
+    distill(numbers, y, verbose=2)
     assert "train_loss" in capsys.readouterr().out
 
 

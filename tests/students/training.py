@@ -52,7 +52,7 @@ def make_data(n_classes=C, seed=0):
 class Unfollowed:
     """Epochs that nobody follows."""
 
-    def start(self, n_epochs):
+    def start(self, n_epochs, **options):
         pass
 
     def begin(self):
@@ -61,7 +61,10 @@ class Unfollowed:
     def end(self, student):
         return False
 
-    def finish(self):
+    def close(self):
+        pass
+
+    def finish(self, what=None):
         pass
 
 

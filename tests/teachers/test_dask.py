@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import dask.dataframe as dd
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
 from numpy.testing import assert_array_equal
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
@@ -27,6 +27,7 @@ from sk_ekd.teachers import (
 )
 from sk_ekd.teachers._cluster import run_tasks
 from tests.errors import text_of
+from tests.teachers.odd import Odd, pause
 from tests.worlds import make_net, make_three_blobs
 
 BLOBS, TRUTH = make_three_blobs()
@@ -34,34 +35,6 @@ FRAME = pd.DataFrame(BLOBS, columns=[*"abcd"]).assign(key=np.arange(len(BLOBS)) 
 X = FRAME[[*"abcd"]]
 N_PARTS = 6
 PARTS = np.array_split(np.arange(len(FRAME)), N_PARTS)
-
-
-class Odd(ClassifierMixin, BaseEstimator):
-    """A teacher to whom something happens where the first key of its rows is due."""
-
-    def __init__(self, happens, due=None, mark=None, pause=0.0):
-        self.happens = happens
-        self.due = due
-        self.mark = mark
-        self.pause = pause
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        if self.happens == "kill in fit":
-            os._exit(1)
-        return self
-
-    def predict_proba(self, X):
-        time.sleep(self.pause)
-        if self.due in X["key"].to_numpy():
-            if self.happens == "error":
-                raise ZeroDivisionError("no such thing")
-            if self.happens == "kill":
-                os._exit(1)
-            if self.happens == "kill once" and not Path(self.mark).exists():
-                Path(self.mark).touch()
-                os._exit(1)
-        return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
 
 
 TEACHERS = [
@@ -191,14 +164,15 @@ def test_partition_that_fails_names_itself_and_the_teacher(client, rows, tmp_pat
     pd.testing.assert_frame_equal(read_all(paths), expect(mended))
 
 
-def test_progress_is_said_for_each_partition(client, rows, tmp_path, capsys):
-    ask_on_dask(rows, TEACHERS, tmp_path / "a", client=client, keep=["key"])
+def test_line_says_how_much_was_done(client, rows, tmp_path, capsys):
+    how = {"out": tmp_path / "out", "client": client, "keep": ["key"]}
+    paths = ask_on_dask(rows, TEACHERS, **how)
     assert not capsys.readouterr().out
-    how = {"client": client, "keep": ["key"], "verbose": 1}
-    ask_on_dask(rows, TEACHERS, tmp_path / "b", **how)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == N_PARTS
-    assert f"6 of 6 partitions, {len(FRAME):,} rows" in lines[-1]
+    paths[0].unlink()
+    ask_on_dask(rows, TEACHERS, verbose=1, **how)
+    (line,) = capsys.readouterr().out.splitlines()
+    n_rows = len(PARTS[0])
+    assert line.endswith(f"{n_rows} rows in 6 partitions, 5 written before")
 
 
 # --- Workers and clients that end ---------------------------------------------------
@@ -215,16 +189,12 @@ def test_killed_worker_costs_its_partition_a_second_try(client, rows, tmp_path):
 
 def test_all_workers_killed_at_once_go_on(client):
     done = []
-    for name, _ in run_tasks(client, _pause, None, dict.fromkeys(range(12), ())):
+    for name, _ in run_tasks(client, pause, None, dict.fromkeys(range(12), ())):
         done.append(name)
         if len(done) == 3:
             for pid in client.run(os.getpid).values():
                 os.kill(pid, signal.SIGKILL)
     assert sorted(done) == list(range(12))
-
-
-def _pause(name, shared):
-    time.sleep(0.1)
 
 
 def test_partition_that_always_kills_is_named(client, rows, tmp_path):
@@ -238,24 +208,25 @@ def test_partition_that_always_kills_is_named(client, rows, tmp_path):
 
 SCRIPT = """
 import sys
+import joblib
 from distributed import Client
 from sk_ekd.teachers import ask_on_dask
-from tests.teachers.test_dask import with_odd
 
 if __name__ == "__main__":
-    rows, out = sys.argv[1:]
+    teachers, rows, out = sys.argv[1:]
     how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with Client(**how) as client:
-        ask_on_dask(rows, with_odd("nothing", pause=0.4), out, client=client)
+        ask_on_dask(rows, joblib.load(teachers), out, client=client)
 """
 
 
 def test_killed_client_goes_on_where_it_was(client, rows, tmp_path):
     script, out = tmp_path / "script.py", tmp_path / "out"
     script.write_text(SCRIPT)
+    joblib.dump(with_odd("nothing", pause=0.4), tmp_path / "teachers")
     root = str(Path(__file__).parents[2])
     run = subprocess.Popen(
-        [sys.executable, script, rows, out],
+        [sys.executable, script, tmp_path / "teachers", rows, out],
         env={**os.environ, "PYTHONPATH": root},
         start_new_session=True,
         stderr=subprocess.DEVNULL,
@@ -278,7 +249,7 @@ def test_killed_client_goes_on_where_it_was(client, rows, tmp_path):
 
 
 def test_run_that_is_left_leaves_nothing_to_do(client):
-    calls = run_tasks(client, _pause, None, dict.fromkeys(range(50), ()))
+    calls = run_tasks(client, pause, None, dict.fromkeys(range(50), ()))
     next(calls)
     calls.close()  # as by Ctrl-C
     assert not client.futures

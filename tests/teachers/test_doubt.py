@@ -18,7 +18,7 @@ from sk_ekd.weighting import uniform
 from tests.worlds import make_distiller
 
 SEEN = "that they were fitted on these rows"
-CURE = r"pass unfitted teachers and cv=5, or rows that these have not seen\."
+CURE = r"Pass unfitted teachers and cv=5, or rows that these have not seen\."
 MEMORIZERS = {  # that make a student worse if it learns from the rows that they saw
     "forest": RandomForestClassifier(20, random_state=0),
     "boosting": HistGradientBoostingClassifier(random_state=0),
@@ -96,7 +96,7 @@ def test_memorizer_of_other_rows_is_no_reason(world, name):
 def test_given_predictions_have_a_cure_of_their_own(world):
     teacher = fit_seen(world, DecisionTreeClassifier(random_state=0))
     proba = ask_teachers([teacher], world.X)
-    cure = "pass predictions that are out of fold, as `ask_teachers` makes them"
+    cure = "Pass predictions that are out of fold, as `ask_teachers` makes them"
     with pytest.warns(UserWarning, match=rf"{SEEN}.* {cure}"):
         make_distiller().fit(world.X, world.y, teacher_proba=proba)
 
