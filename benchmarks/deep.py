@@ -31,6 +31,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC, LinearSVC
 
 from benchmarks import deep_nets as nets
+from benchmarks.deep_figure import plot_accuracy
 from benchmarks.harness import (
     Benchmark,
     Settings,
@@ -369,6 +370,11 @@ def time_single(ask, X):
 def report(table, path):
     """Draw a figure beside the results; return tables, and paired differences."""
     plot_accuracy(table, path.with_suffix(".png"))
+    return write_tables(table, path)
+
+
+def write_tables(table, path):
+    """Write tables, and paired differences -> the text."""
     order = table["method"].drop_duplicates()
     unit = table["set"] + ", " + table["labeled"].map("{:g}".format)
     grouped = table.assign(unit=unit).groupby(["method", "unit"], sort=False)
@@ -401,40 +407,6 @@ def report(table, path):
     return "\n".join(parts)
 
 
-def plot_accuracy(table, path):
-    """Draw each method's accuracy, mean and range of seeds, a panel each."""
-    import matplotlib.pyplot as plt
-
-    panels = [*table.groupby(["set", "labeled"])]
-    figure, axes = plt.subplots(
-        len(panels) // 2, 2, figsize=(8, 1.6 * len(panels)), layout="constrained",
-        sharey=True, squeeze=False,
-    )  # fmt: skip
-    methods = [*table["method"].drop_duplicates()][::-1]
-    for ax, ((name, labeled), rows) in zip(axes.flat, panels, strict=True):
-        found = 100 * rows.groupby("method")["accuracy"].agg(["mean", "min", "max"])
-        for place, method in enumerate(methods):
-            mean, low, high = found.loc[method]
-            color = COLORS[kind_of(method)]
-            ax.plot([low, high], [place, place], color=color, linewidth=2)
-            ax.plot(mean, place, "o", color=color, markersize=6)
-        share = f"{100 * labeled:g} % labeled"
-        share = share if labeled < 1 else f"{labeled:g} labels a class"
-        ax.set(title=f"{name}, {share}", xlabel="accuracy on test rows (%)")
-        ax.set_yticks(range(len(methods)), methods)
-        ax.grid(axis="x", alpha=0.25)
-        ax.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
-def kind_of(method):
-    """Return who a method is: the teachers, or a student of them or of labels."""
-    is_teacher = "teacher" in method
-    return "teachers" if is_teacher else "labels" if "labels" in method else "student"
-
-
-COLORS = {"student": "#D55E00", "labels": "#E69F00", "teachers": "#0072B2"}
 PAIRS = [
     *((name, f"{name}, labels only") for name in (*list(TEXT_METHODS)[:5:2], "CNN")),
     ("bag", "TF-IDF + MLP"),

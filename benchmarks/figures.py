@@ -4,6 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import studentized_range
 
+from benchmarks.names import spell
+from examples import looks
+
 # --- Ranks ----------------------------------------------------------------------------
 
 
@@ -42,43 +45,119 @@ def cliques(ranks, width):
 
 
 # --- Figures --------------------------------------------------------------------------
+# Upright and narrow, so that their text can be read on a phone.
+
+WIDTH = 4.0  # inches
+SMALL, USUAL = 8, 9  # points
+FILLS = "white", "0.6", "black"  # the more labels, the darker
 
 
-def plot_differences(by_budget, path, *, measure, scale, unit, linear_to):
-    """Draw each comparison's mean difference and its interval, a color a budget."""
+def plot_differences(by_budget, path, *, topics, measure, scale=1, linear_to=None):
+    """Draw each comparison's mean difference and its interval, a fill a budget.
+
+    `topics` maps a heading to pairs of methods, and those to words.
+    """
     import matplotlib.pyplot as plt
 
-    by_budget = {budget: found for budget, found in by_budget.items() if len(found)}
-    order = pd.concat(by_budget.values())[["topic", "method", "against"]]
-    order = order.drop_duplicates().reset_index(drop=True)
-    gaps = (order["topic"] != order["topic"].shift()).cumsum() - 1
-    keys = zip(order["method"], order["against"], strict=True)
-    height = dict(zip(keys, order.index + gaps, strict=True))
-    figure, axes = plt.subplots(figsize=(8, 0.27 * (len(order) + gaps.max()) + 1.2))
-    axes.axvline(0, color="0.6", linewidth=1)
+    drawn = pd.concat(by_budget.values())[["method", "against"]]
+    drawn = set(drawn.itertuples(index=False, name=None))
+    lines = []  # of text, from above; a heading has no pair
+    for topic, pairs in topics.items():
+        pairs = {pair: words for pair, words in pairs.items() if pair in drawn}
+        if pairs:
+            lines += [(None, topic), *pairs.items()]
+    height = {pair: y for y, (pair, _) in enumerate(lines) if pair}
+    figure, axes = plt.subplots(
+        figsize=(WIDTH, 0.31 * len(lines) + 1.2), layout="constrained"
+    )
+    axes.axvline(0, color="0.5", linewidth=1, zorder=0)
     for position, (budget, found) in enumerate(by_budget.items()):
-        shift = 0.24 * (position - (len(by_budget) - 1) / 2)
-        keys = zip(found["method"], found["against"], strict=True)
-        y = [height[key] + shift for key in keys]
+        found = found[[pair in height for pair in _pairs(found)]]
+        shift = 0.26 * (position - (len(by_budget) - 1) / 2)
+        y = [height[pair] + shift for pair in _pairs(found)]
         x = scale * found["difference"]
-        error = [x - scale * found["low"], scale * found["high"] - x]
-        axes.errorbar(x, y, xerr=error, fmt="o", ms=4, lw=1.3, label=f"{budget:.1%}")
-    for topic, lines in order.groupby("topic", sort=False):
-        top = lines.index[0] + gaps[lines.index[0]] - 0.75
-        axes.text(1.01, top + 0.75, topic, transform=axes.get_yaxis_transform(),
-                  va="center", fontsize=8, color="0.4")  # fmt: skip
-        axes.axhline(top - 0.15, color="0.9", linewidth=0.8, zorder=0)
-    labels = [f"{spell(method)} − {spell(against)}" for method, against in height]
-    axes.set_yticks(list(height.values()), labels, fontsize=8)
-    axes.invert_yaxis()
+        axes.errorbar(
+            x, y, xerr=[x - scale * found["low"], scale * found["high"] - x], fmt="o",
+            ms=4.5, mfc=FILLS[position % 3], mec="black", mew=0.9, ecolor="0.25",
+            lw=1.2, label=f"{100 * budget:.3g} %",
+        )  # fmt: skip
+    texts = [words if pair else "" for pair, words in lines]
+    axes.set_yticks(range(len(lines)), texts, fontsize=SMALL)
+    axes.tick_params(axis="y", length=0)
+    for y, (pair, words) in enumerate(lines):
+        if pair is None:
+            axes.annotate(
+                words, (0, y), xycoords=("figure fraction", "data"), va="center",
+                xytext=(3, 0), textcoords="offset points", fontsize=SMALL,
+                fontweight="bold", annotation_clip=False,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            )  # fmt: skip
+    axes.set_ylim(len(lines) - 0.4, -0.6)
     if linear_to is not None:  # beyond, a logarithmic axis
         axes.set_xscale("symlog", linthresh=linear_to)
-    axes.set_xlabel(f"difference of {measure}{unit}, mean over sets, 95 % interval")
-    axes.legend(
-        title="labeled", fontsize=8, title_fontsize=8,
-        loc="lower left", bbox_to_anchor=(1.01, 0),
+    axes.set_xlabel(
+        f"difference of {measure},\nmean over data sets, 95 % interval", fontsize=SMALL
+    )
+    axes.tick_params(axis="x", labelsize=SMALL)
+    axes.grid(axis="x", alpha=0.25)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(
+        title="rows labeled", loc="outside upper right", ncols=len(by_budget),
+        fontsize=SMALL, title_fontsize=SMALL, frameon=False, handletextpad=0.1,
+        columnspacing=1,
     )  # fmt: skip
     save(figure, path)
+
+
+def _pairs(found):
+    return list(found[["method", "against"]].itertuples(index=False, name=None))
+
+
+def plot_costs(panels, path, *, title="", side_by_side=False):
+    """Draw accuracy against time a row or size, with intervals: what each model costs.
+
+    A panel is what `quality_report.costs` returns, a column of it, and a title.
+    """
+    import matplotlib.pyplot as plt
+
+    shape = (1, len(panels)) if side_by_side else (len(panels), 1)
+    size = (8.4, 3.9) if side_by_side else (WIDTH, 2.3 * len(panels) + 1.2)
+    figure, axes = plt.subplots(
+        *shape, figsize=size, sharey=side_by_side, layout="constrained", squeeze=False
+    )
+    for ax, (costs, column, panel_title) in zip(axes.flat, panels, strict=True):
+        scale, label = COSTS[column]
+        ax.axhline(0, color=looks.LOOKS[looks.MEAN][0], lw=0.8, ls=":", zorder=0)
+        for method, line in costs.iterrows():
+            y, low, high = 100 * line[["difference", "low", "high"]]
+            error = [[y - low], [high - y]] if low < high else None
+            looks.scatter(ax, line[column] / scale, y, spell(method), error=error)
+        ax.set_title(panel_title, fontsize=USUAL, loc="left")
+        ax.set_xlabel(label, fontsize=USUAL)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,g}")
+        ax.tick_params(labelsize=USUAL)
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("accuracy, points over\nthe mean of the teachers", fontsize=USUAL)
+    figure.suptitle(title, fontsize=USUAL + 1)
+    legend = figure.legend(
+        *axes.flat[0].get_legend_handles_labels(), loc="outside lower center",
+        ncols=4 if side_by_side else 2, frameon=False,
+        fontsize=USUAL if side_by_side else SMALL,
+        handletextpad=0.3, columnspacing=1.2,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        if text.get_text() == looks.DEFAULT:
+            text.set_fontweight("bold")
+    save(figure, path)
+
+
+COSTS = {  # of a unit, and what an axis says
+    "us_per_row": (1, "time per row (µs, log scale)"),
+    "bytes": (1000, "size on disk (kB, log scale)"),
+}
 
 
 def plot_ranks(scores, path, *, title):
@@ -112,50 +191,9 @@ def plot_ranks(scores, path, *, title):
     save(figure, path)
 
 
-def plot_costs(mean, path, *, title):
-    """Draw accuracy against size and time a row: teachers, ensemble, students."""
-    import matplotlib.pyplot as plt
-
-    looks = {
-        "default": ("C1", "*"), "labels_only": ("C2", "o"), "ensemble": ("C0", "D"),
-        "pool": ("C0", "d"), "best_teacher": ("0.5", "s"), "lightgbm": ("C3", "^"),
-        "logistic": ("C4", "v"), "calibrated": ("C1", "P"),
-    }  # fmt: skip
-    teachers = [name for name in mean.index if name.startswith("teacher_")]
-    looks |= {
-        name: ("0.6", marker)
-        for name, marker in zip(teachers, "s^v<>pXP", strict=False)
-    }
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
-    for axes, column, label, unit in zip(
-        panels, ("bytes", "us_per_row"), ("size (kB)", "time (µs per row)"), (1e3, 1),
-        strict=True,
-    ):  # fmt: skip
-        for name, (color, marker) in looks.items():
-            if name in mean.index:
-                x, y = mean.loc[name, column] / unit, 100 * mean.loc[name, "accuracy"]
-                size, text = 180 if marker == "*" else 50, spell(name)
-                axes.scatter(x, y, s=size, color=color, marker=marker, label=text)
-        axes.set(xscale="log", xlabel=label)
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("accuracy (%), mean over sets")
-    panels[1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    figure.suptitle(title)
-    save(figure, path)
-
-
-def spell(name):
-    """Write the name of a method for a figure.
-
-    >>> spell("teacher_extra_trees"), spell("labels_only")
-    ('extra trees', 'labels only')
-    """
-    return name.removeprefix("teacher_").replace("_", " ")
-
-
 def save(figure, path):
-    """Write and close a figure."""
+    """Write and close a figure, on white: a dark page shows it, too."""
     import matplotlib.pyplot as plt
 
-    figure.savefig(path, dpi=130, bbox_inches="tight")
+    figure.savefig(path, dpi=170, facecolor="white", bbox_inches="tight")
     plt.close(figure)

@@ -25,6 +25,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ QUICK = {"effort": 0.1, "trees": 30}
 
 
 @dataclass(frozen=True)
+class Subset:
+    """What a quick run takes at full strength, to be held against the results."""
+
+    sets: tuple
+    budgets: tuple
+    methods: tuple
+    report: Callable  # (its results, the benchmark's) -> what to print
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One question: each method of each unit is a row of results/NAME.csv."""
 
@@ -66,6 +78,7 @@ class Benchmark:
     budgets: tuple = (0.025, 0.1)
     seeds: int = 5
     sets: tuple = ()  # by default all
+    quick: Subset | None = None  # by default all sets with little training
 
 
 # --- The file of results --------------------------------------------------------------
@@ -221,7 +234,7 @@ def read_options(benchmark, doc, args=None):
     parser.add_argument("--seeds", type=int, help="how many")
     parser.add_argument("--methods", nargs="+", choices=benchmark.methods, metavar="M")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="few steps, and a report")
+    parser.add_argument("--quick", action="store_true", help="a part, and a report")
     parser.add_argument("--report", action="store_true", help="no run, only the report")
     return parser.parse_args(args)
 
@@ -230,11 +243,26 @@ def main(benchmark, doc, args=None):
     """Run a benchmark as the command line says, or report on its results."""
     options, failed = read_options(benchmark, doc, args), 0
     path = results_path(benchmark, options)
+    subset = benchmark.quick if options.quick else None
+    if subset:
+        take_subset(subset, options)
     if not options.report:
         failed = run_options(benchmark, path, options)
-    if options.report or options.quick:
-        print(benchmark.report(select(benchmark, read(path), options), path))
+    table = select(benchmark, read(path), options)
+    if subset:
+        print(subset.report(table, read(RESULTS / f"{benchmark.name}.csv")))
+    elif options.report or options.quick:
+        print(benchmark.report(table, path))
     sys.exit(bool(failed))
+
+
+def take_subset(subset, options):
+    """Take from the subset what the command line does not name."""
+    known = [name for name in subset.sets if name in sets.names(options.data)]
+    options.sets = options.sets or known or sets.names(options.data)
+    options.budgets = options.budgets or subset.budgets
+    options.methods = options.methods or subset.methods
+    options.seeds = options.seeds or subset.seeds
 
 
 def results_path(benchmark, options):
@@ -253,7 +281,7 @@ def run_options(benchmark, path, options):
     budgets = options.budgets or benchmark.budgets
     # all sets of a seed first: a run that is stopped early has seen all equally often
     units = [(n, b, s) for s in range(seeds) for n in names for b in budgets]
-    limits = QUICK if options.quick else {}
+    limits = QUICK if options.quick and not benchmark.quick else {}
     settings = Settings(options.data, options.cache, **limits)
     benchmark = replace(benchmark, methods=methods)
     return run(benchmark, path, units, settings, jobs=options.jobs)
@@ -327,15 +355,21 @@ def bootstrap_interval(difference, *, level=0.95, draws=DRAWS, seed=0):
     >>> bootstrap_interval(np.array([[1.0, 1.0], [1.0, 1.0]]))
     (1.0, 1.0)
     """
-    rng = np.random.default_rng(seed)
     values = [row[~np.isnan(row)] for row in difference]
-    count = np.array([len(row) for row in values])
-    padded = np.array([np.resize(row, count.max()) for row in values])  # (s, k)
-    drawn = rng.integers(len(values), size=(draws, len(values)))  # (b, s)
-    seeds = rng.random((*drawn.shape, count.max())) * count[drawn][..., np.newaxis]
-    means = padded[drawn[..., np.newaxis], seeds.astype(int)].mean(axis=(1, 2))  # (b,)
+    count = tuple(len(row) for row in values)
+    padded = np.array([np.resize(row, max(count)) for row in values])  # (s, k)
+    means = padded[_draw(count, draws, seed)].mean(axis=(1, 2))  # (b,)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=4)  # the pairs of a table are drawn alike
+def _draw(count, draws, seed):
+    """Draw sets, and as many seeds as a set has at most -> two indices (b, s, k)."""
+    rng, count = np.random.default_rng(seed), np.array(count)
+    drawn = rng.integers(len(count), size=(draws, len(count)))  # (b, s)
+    seeds = rng.random((*drawn.shape, count.max())) * count[drawn][..., np.newaxis]
+    return drawn[..., np.newaxis], seeds.astype(int)
 
 
 def signed_rank_p(means):
@@ -357,6 +391,15 @@ def holm(p):
     corrected = np.empty_like(p)
     corrected[order] = stepped.clip(max=1)
     return corrected
+
+
+def show_p(p):
+    """Write a p-value.
+
+    >>> show_p(0.0312), show_p(0.0001)
+    ('p=0.031', 'p<0.001')
+    """
+    return "p<0.001" if p < 0.0005 else f"p={p:.3f}"
 
 
 def show_differences(found, *, scale=1, digits=2):

@@ -288,7 +288,7 @@ def describe(found):
     """Write "gain [95 % bootstrap interval] p wins/ties/losses" -> list of str."""
     counts = found[["higher", "tie", "lower"]].astype(str).agg("/".join, axis=1)
     return [
-        f"{difference} p={p:.3f} {count}"
+        f"{difference} {harness.show_p(p)} {count}"
         for difference, p, count in zip(
             harness.show_differences(found), found["p"], counts, strict=True
         )

@@ -7,8 +7,9 @@ seed. "In sample" are predictions of teachers for the rows that they were fitted
 with ``cv="prefit"`` on the same rows.
 
 ``python -m benchmarks.quality DATA --cache DIR`` runs what the results lack,
-``--report`` makes the tables and figures of quality_report.py. To add a method, add a
-line to METHODS: the next run computes it for the old units too.
+``--report`` makes the tables and figures of quality_report.py. ``--quick`` runs nine
+sets with 10 % labeled and one seed, in at most ten minutes, and prints what to expect.
+To add a method, add a line to METHODS: the next run computes it for the old units too.
 """
 
 from functools import partial
@@ -20,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, Stratified
 from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks import quality_report
-from benchmarks.harness import Benchmark, main, rounded
+from benchmarks.harness import Benchmark, Subset, main, rounded
 from benchmarks.units import (
     COSTS,
     KEYS,
@@ -178,6 +179,14 @@ def measure(unit, method):
     )
 
 
+QUICK_SETS = (  # those that nothing was chosen on
+    "german_credit", "wine_quality", "adult", "dry_bean", "optdigits", "heart2020",
+    "diabetes130", "clinc150", "fashion_mnist",
+)  # fmt: skip
+QUICK_METHODS = (
+    "ensemble", "pool", "best_teacher", "lightgbm", "labels_only", "pseudo_labels",
+    "mean", "default",
+)  # fmt: skip
 BENCHMARK = Benchmark(
     "quality",
     keys=KEYS,
@@ -187,6 +196,12 @@ BENCHMARK = Benchmark(
     measure=measure,
     report=quality_report.write,
     budgets=(0.025, 0.1, 1.0),
+    quick=Subset(
+        sets=QUICK_SETS,
+        budgets=(0.1,),
+        methods=QUICK_METHODS,
+        report=quality_report.write_quick,
+    ),
 )
 
 if __name__ == "__main__":

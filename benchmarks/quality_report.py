@@ -15,47 +15,76 @@ from benchmarks.harness import (
     show_differences,
     signed_rank_p,
 )
+from benchmarks.names import spell
 
 TIE = 0.001  # a smaller difference of a set's means is a tie
 LEAST_GAIN = 0.005  # of the ensemble over labels only, to speak of a share of it
 
-# what is asked, and the method that differs in this one thing
-COMPARISONS = {
-    "what ships": [
-        ("default", "ensemble"),
-        ("default", "pool"),
-        ("default", "best_teacher"),
-        ("default", "lightgbm"),
-        ("default", "logistic"),
-        ("default", "labels_only"),
-        ("default", "pseudo_labels"),
-        ("default", "mean"),
-        ("pool", "ensemble"),
-        ("pool", "lightgbm"),
-        ("default_in_sample", "default"),
-        ("default_in_sample", "labels_only"),
-    ],
-    "what it is made of": [
-        ("default", "before"),
-        ("default", "calibrated"),
-        ("default", "no_synthetic"),
-        ("uniform", "default"),
-        ("unified", "default"),
-        ("alpha_0.75", "default"),
-        ("alpha_1", "default"),
-    ],
-    "other students": [
-        ("tree", "tree_alone"),
-        ("booster", "booster_alone"),
-        ("booster", "default"),
-        ("booster", "pool"),
-    ],
-    "other distillers": [
-        ("default", "autogluon_distilled"),
-        ("ensemble", "autogluon"),
-        ("default", "tabtune_distilled"),
-    ],
+# what is asked -> two methods, of which the first differs in this one thing -> words
+WHAT_SHIPS = {
+    "the default, against": {
+        ("default", "ensemble"): "mean of the teachers",
+        ("default", "pool"): "stacked pool of the teachers",
+        ("default", "best_teacher"): "best teacher",
+        ("default", "lightgbm"): "LightGBM, tuned",
+        ("default", "logistic"): "logistic regression, tuned",
+        ("default", "labels_only"): "same network, labels only",
+        ("default", "pseudo_labels"): "same network, pseudo-labels",
+        ("default", "mean"): "same network, mean distilled",
+    },
+    "the stacked pool, against": {
+        ("pool", "ensemble"): "mean of the teachers",
+        ("pool", "lightgbm"): "LightGBM, tuned",
+    },
 }
+IN_SAMPLE = {
+    "teachers fitted on the same rows, against": {
+        ("default_in_sample", "default"): "teachers out of fold",
+        ("default_in_sample", "labels_only"): "no teachers",
+    },
+}
+MADE_OF = {
+    "the default, against itself without": {
+        ("default", "no_synthetic"): "synthetic rows",
+        ("default", "calibrated"): "stacked pool",
+        ("default", "before"): "synthetic rows, stacked pool",
+    },
+    "variants, against the default": {
+        ("uniform", "default"): "no weights",
+        ("unified", "default"): "weights by disagreement, too",
+        ("alpha_0.75", "default"): "alpha=0.75",
+        ("alpha_1", "default"): "alpha=1",
+    },
+}
+OTHER_STUDENTS = {
+    "distilled, against labels only": {
+        ("tree", "tree_alone"): "one tree of 64 leaves",
+        ("booster", "booster_alone"): "LightGBM, not tuned",
+    },
+    "a distilled LightGBM, against": {
+        ("booster", "default"): "the default",
+        ("booster", "pool"): "stacked pool of the teachers",
+    },
+}
+NO_SYNTHETIC = {
+    "a calibrated pool distilled, no synthetic rows, against": {
+        ("before", "mean"): "the mean, synthetic rows where most are labeled",
+    },
+}
+OTHER_DISTILLERS = {
+    "other distillers": {
+        ("default", "autogluon_distilled"): "default, against AutoGluon's",
+        ("ensemble", "autogluon"): "mean, against AutoGluon's",
+        ("default", "tabtune_distilled"): "default, against TabTune's",
+    },
+}
+COMPARISONS = (
+    WHAT_SHIPS | IN_SAMPLE | MADE_OF | NO_SYNTHETIC | OTHER_STUDENTS | OTHER_DISTILLERS
+)
+COSTLY = [
+    "default", "labels_only", "ensemble", "pool", "best_teacher", "lightgbm",
+    "logistic",
+]  # fmt: skip
 RANKED = [
     "ensemble", "pool", "best_teacher", "logistic", "lightgbm", "labels_only",
     "pseudo_labels", "mean", "default",
@@ -117,6 +146,19 @@ def show_summary(mean):
     return shown.to_markdown()
 
 
+def costs(table):
+    """Return accuracy against the ensemble's, and costs -> DataFrame by method.
+
+    At one budget, means over sets; of the units that all methods have.
+    """
+    table = of_common_units(table, COSTLY)
+    present = [name for name in COSTLY if name in set(table["method"])]
+    pairs = [(name, "ensemble") for name in present]
+    found = compare(table, pairs, "accuracy").set_index("method")
+    by_set = table.groupby(["method", "set"])[["bytes", "us_per_row"]].mean()
+    return found[["difference", "low", "high"]].join(by_set.groupby("method").mean())
+
+
 def by_set(table):
     """Return accuracies in percent by set, mean ± deviation of the seeds."""
     chosen = table[table["method"].isin(RANKED)]
@@ -126,7 +168,7 @@ def by_set(table):
         for m, s in zip(seeds.mean(axis=1), seeds.std(axis=1), strict=True)
     ]
     found = pd.Series(text, index=seeds.index).unstack().fillna("")
-    return found[[name for name in RANKED if name in found]].to_markdown()
+    return found[[name for name in RANKED if name in found]]
 
 
 # --- Goals ----------------------------------------------------------------------------
@@ -147,15 +189,17 @@ def goals(table):
     loss = by_set["log_loss"].unstack("method")  # (s, m)
     auc = by_set["roc_auc"].unstack("method")
     found = {
-        "accuracy over the plain mean (points)": lead(table, STUDENT, "ensemble"),
+        f"accuracy over the {spell('ensemble')} (points)": lead(
+            table, STUDENT, "ensemble"
+        ),
         "log-loss against the pool's (%)": f"{100 * (mean_ratio(loss) - 1):+.1f}",
         "ROC AUC, share of the pool's (%)": f"{100 * mean_ratio(auc):.2f}",
         "log-loss below the tuned LightGBM's": ahead(loss, "lightgbm"),
     }
     for rival in RIVALS:
-        found[f"accuracy over {rival} (points)"] = lead(table, STUDENT, rival)
+        found[f"accuracy over {spell(rival)} (points)"] = lead(table, STUDENT, rival)
     if "default_in_sample" in loss:
-        name = "accuracy in sample over labels_only (points)"
+        name = "teachers fitted on the same rows: accuracy over labels only (points)"
         found[name] = lead(table, "default_in_sample", "labels_only")
     for cost, word in (("us_per_row", "faster"), ("bytes", "smaller")):
         ratio = by_set[cost]["ensemble"] / by_set[cost][STUDENT]
@@ -225,9 +269,11 @@ def write_comparisons(budgets, measure, path):
     if not found:
         return []
     path = path.with_name(f"{path.stem}_{measure}.png")
+    words = measure.replace("_", " ") + unit
     figures.plot_differences(
-        found, path, measure=measure, scale=scale, unit=unit, linear_to=linear_to
-    )
+        found, path, topics=COMPARISONS, measure=words, scale=scale,
+        linear_to=linear_to,
+    )  # fmt: skip
     lines = [f"## Differences of {measure}{unit}", "", f"![]({path.name})", ""]
     for budget, rows in found.items():
         shown = show_comparisons(rows, scale=scale, digits=digits)
@@ -274,16 +320,38 @@ def write_budget(table, title, figure):
         beside = ["ensemble", "labels_only", STUDENT, *others]
         lines += ["Where other distillers were run:", ""]
         lines += [show_summary(summarize(of_common_units(table, beside))), ""]
-    path = figure.with_name(f"{figure.name}_costs.png")
-    figures.plot_costs(mean, path, title=title)
-    lines += [f"![]({path.name})", ""]
+    if "ensemble" in methods:
+        path = figure.with_name(f"{figure.name}_costs.png")
+        found = costs(table)
+        panels = [(found, column, "") for column in figures.COSTS]
+        figures.plot_costs(panels, path, title=title)
+        lines += [f"![]({path.name})", ""]
     ranked = of_common_units(table, RANKED)
     scores = ranked.groupby(["set", "method"])["accuracy"].mean().unstack()
     if scores.shape[0] > 1 and scores.shape[1] > 1:
         path = figure.with_name(f"{figure.name}_ranks.png")
         figures.plot_ranks(scores, path, title=f"accuracy, {title}")
         lines += [f"![]({path.name})", ""]
-    return [*lines, "Accuracy (%) by set:", "", by_set(table), ""]
+    return [*lines, "Accuracy (%) by set:", "", by_set(table).to_markdown(), ""]
+
+
+def write_quick(table, committed):
+    """Write the means of a quick run beside those of the same units in the results."""
+    keys = ["set", "budget", "seed", "method"]
+    both = table.merge(committed, on=keys, suffixes=("", " expected"))
+    both = of_common_units(both, both["method"].unique())
+    if not len(both):
+        return "The results have none of these units: there is nothing to expect."
+    by_set = both.groupby(["method", "set"], sort=False).mean(numeric_only=True)
+    mean = 100 * by_set.groupby("method", sort=False).mean()
+    shown = pd.DataFrame(index=mean.index.map(spell))
+    for name, title in (("accuracy", "accuracy (%)"), ("log_loss", "log-loss x 100")):
+        for column in (name, f"{name} expected"):
+            text = column.replace(name, title)
+            shown[text] = mean[column].map("{:.1f}".format).to_numpy()
+    units = both.groupby(["set", "budget", "seed"]).ngroups
+    head = f"Means over {both['set'].nunique()} sets, {units} units, and what to expect"
+    return f"{head} by the committed results:\n\n{shown.to_markdown()}"
 
 
 def describe(table):

@@ -38,13 +38,11 @@ def link_copies(app, page, source):
 
 
 def keep_together(app, page, source):
-    """Keep a number and its unit, or its spread, on one line of a table's cell."""
-    lines = source[0].split("\n")
+    """Keep a number and its unit, spread or interval on one line of a table's cell."""
+    inside = r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)|(?<=±) (?=\d)|(?<=\d,) (?=[-+]\d)"
     source[0] = "\n".join(
-        re.sub(r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)|(?<=±) (?=\d)", "\u00a0", line)
-        if line.startswith("|")
-        else line
-        for line in lines
+        re.sub(inside, "\u00a0", line) if line.startswith("|") else line
+        for line in source[0].split("\n")
     )
 
 
@@ -75,13 +73,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sk_ekd"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["hero.png", "hero_narrow.png"]  # <picture> names them
 html_show_sourcelink = False
 html_sidebars = {  # pages with none below them
     page: []
     for page in (
-        "index", "start", "does_it_help", "performance", "add_a_weighting",
-        "add_a_pool", "add_a_student", "add_a_loss", "contributing", "design",
-        "changes",
+        "index", "start", "does_it_help", "evidence_appendix", "performance",
+        "add_a_weighting", "add_a_pool", "add_a_student", "add_a_loss", "contributing",
+        "design", "changes",
     )
 }  # fmt: skip
 html_theme_options = {

@@ -9,10 +9,12 @@ import pickle
 import sys
 import time
 import warnings
+from functools import partial
 
+import looks
 import numpy as np
 import pandas as pd
-from scipy.stats import ttest_1samp
+from scipy.stats import t, ttest_1samp
 from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -95,8 +97,8 @@ def run(seed, notes):
         return np.mean([ask(teacher, X) for _, teacher in teachers], axis=0)
 
     models = [
-        *((name, lambda X, t=t: ask(t, X), t) for name, t in teachers),
-        ("mean of the five", ask_ensemble, [t for _, t in teachers]),
+        *((name, partial(ask, model), model) for name, model in teachers),
+        ("mean of the five", ask_ensemble, [model for _, model in teachers]),
         ("network, labels only", labels_only.predict_proba, labels_only.student_),
         ("network, distilled", distilled.predict_proba, distilled.student_),
         ("same, teachers cv=5", out_of_fold.predict_proba, out_of_fold.student_),
@@ -144,45 +146,40 @@ def print_paired(runs):
         )
 
 
-def save_figure(mean, std, path):
+def save_figure(mean, std, n_seeds, path):
     """Plot the accuracy against time and size, one point per model."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    # Okabe and Ito's colors, which can be told apart with any color vision, and shapes
-    # that differ as well
-    looks = {
-        "random forest": ("s", "#999999", 50),
-        "boosted trees": ("^", "#999999", 60),
-        "SVM": ("v", "#999999", 60),
-        "k-nearest neighbors": ("P", "#999999", 60),
-        "logistic regression": ("X", "#999999", 60),
-        "mean of the five": ("D", "#0072B2", 80),
-        "network, labels only": ("o", "#E69F00", 90),
-        "network, distilled": ("*", "#D55E00", 300),
-    }
+    named = {
+        "network, distilled": looks.DEFAULT,
+        "network, labels only": looks.LABELS_ONLY,
+        "mean of the five": looks.MEAN,
+    } | {name: name for name in looks.TEACHERS}
+    interval = 100 * std["accuracy"] * t.ppf(0.975, n_seeds - 1) / np.sqrt(n_seeds)
     figure, axes = plt.subplots(
-        1, 2, figsize=(9.5, 4), sharey=True, layout="constrained"
+        2, 1, figsize=(4, 6.2), sharey=True, layout="constrained"
     )
     for axis, column in zip(axes, ["µs per row", "size (kB)"], strict=True):
-        for name, (marker, color, size) in looks.items():
+        for name, look in named.items():
             x, y = mean.loc[name, column], 100 * mean.loc[name, "accuracy"]
-            error = 100 * std.loc[name, "accuracy"]
-            axis.errorbar(x, y, error, color=color, alpha=0.5, capsize=2, lw=1)
-            axis.scatter(x, y, size, color=color, marker=marker, zorder=3, label=name)
+            looks.scatter(axis, x, y, look, error=interval[name])
         axis.set_xscale("log")
-        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_major_formatter("{x:,g}")
+        axis.set_ylabel("accuracy on test rows (%)")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_title("Digits, one training row in ten labeled", fontsize=10)
     axes[0].set_xlabel("time per row (µs, log scale)")
-    axes[1].set_xlabel("size on disk (kB, log scale)")
-    axes[0].set_ylabel("accuracy on test rows (%)")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right center", frameon=False)
-    figure.suptitle("Digits, one training row in ten labeled (mean ± std of the seeds)")
-    figure.savefig(path, dpi=150)
+    axes[1].set_xlabel(f"size on disk (kB, log scale)\n95 % intervals, {n_seeds} seeds")
+    handles, _ = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, list(named), loc="outside lower center", ncols=2, frameon=False,
+        fontsize=8,
+    )  # fmt: skip
+    figure.savefig(path, dpi=170)
     plt.close(figure)
 
 
@@ -205,7 +202,7 @@ def main():
     print_paired(runs)
     for note in notes:
         print(f"\nThe library warns: {note}")
-    save_figure(mean, std, options.figure)
+    save_figure(mean, std, options.seeds, options.figure)
     print(f"\nFigure: {options.figure}")
 
 

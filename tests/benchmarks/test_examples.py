@@ -9,8 +9,8 @@ pytest.importorskip("sklearn", minversion="1.8")
 
 @pytest.mark.parametrize(
     "name",
-    ["figures", "harness", "quality_report", "sets", "student_parts", "students",
-     "units"],
+    ["appendix", "deep_figure", "figures", "harness", "names", "quality_report", "sets",
+     "student_parts", "students", "units"],
 )  # fmt: skip
 def test_examples(name):
     module = importlib.import_module(f"benchmarks.{name}")

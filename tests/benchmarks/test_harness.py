@@ -194,9 +194,9 @@ def test_committed_results_have_the_columns_of_their_benchmarks():
 # --- The command line -----------------------------------------------------------------
 
 
-def main(*args):
+def main(*args, benchmark=TOY):
     with pytest.raises(SystemExit) as exit_:
-        harness.main(TOY, "A toy.", [str(arg) for arg in args])
+        harness.main(benchmark, "A toy.", [str(arg) for arg in args])
     return exit_.value.code
 
 
@@ -223,6 +223,30 @@ def test_quick_runs_the_bundled_sets_beside_the_results(log, tmp_path, monkeypat
     table = harness.read(Path("build") / "toy_quick.csv")
     assert set(table["set"]) == {"breast_cancer", "digits"}
     assert len(table) == 2 * 2 * 2 * 2
+
+
+def test_a_quick_subset_is_run_in_full_beside_the_results(
+    path, log, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(harness, "RESULTS", path.parent)
+    harness.append(path, [{"set": "digits", "accuracy": 0.5}], ["set", "accuracy"])
+    subset = harness.Subset(
+        sets=("digits", "not there"), budgets=(0.3,), methods=("half",),
+        report=lambda table, committed: f"{len(table)} beside {len(committed)}",
+    )  # fmt: skip
+    efforts = []
+
+    def measure_effort(unit, method):
+        efforts.append(unit.settings.effort)
+        return {"accuracy": 1.0}
+
+    toy = replace(TOY, quick=subset, measure=measure_effort)
+    assert main("--quick", "--cache", log, "--jobs", 1, benchmark=toy) == 0
+    assert capsys.readouterr().out == "1 beside 1\n"
+    table = harness.read(Path("build") / "toy_quick.csv")
+    assert table[["set", "budget", "seed"]].to_numpy().tolist() == [["digits", 0.3, 0]]
+    assert efforts == [1.0]
 
 
 def test_a_failure_is_the_exit_status(path, monkeypatch):

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks import quality, quality_report
+from benchmarks import names, quality, quality_report
 from tests.benchmarks.test_harness import results
 
 # for CalibratedClassifierCV(method="temperature")
@@ -16,6 +16,17 @@ def test_summary_states_retention_and_recovered_share():
     mean = quality_report.summarize(table.assign(bytes=1000, us_per_row=1.0))
     assert mean.loc["mean", "retention"] == pytest.approx(0.85 / 0.9)
     assert mean["recovered"].tolist() == pytest.approx([1, 0, 0.75])
+
+
+def test_costs_are_of_the_units_that_all_methods_have():
+    table = results(ensemble=[(0.9, 0.8)], pool=[(0.8, 0.8)], default=[(0.9, 0.7)])
+    table = table[(table["method"] != "pool") | (table["seed"] == 1)]
+    table["bytes"], table["us_per_row"] = 1000 * (1 + table["seed"]), 1.0
+    found = quality_report.costs(table)
+    assert list(found.index) == ["default", "ensemble", "pool"]
+    assert found["difference"].tolist() == pytest.approx([-0.1, 0, 0])
+    assert found["low"].tolist() == found["high"].tolist()  # one set, one seed
+    assert found["bytes"].tolist() == [2000] * 3
 
 
 def test_goals_are_those_of_the_sets_that_nothing_was_chosen_on():
@@ -34,14 +45,28 @@ def test_goals_are_those_of_the_sets_that_nothing_was_chosen_on():
     table["us_per_row"] = 1.0
     table["set"] = table["set"].replace("set 2", "letter")
     found = quality_report.goals(quality_report.reported(table))
-    over = found["accuracy over labels_only (points)"]
+    over = found["accuracy over same network, labels only (points)"]
     assert over.startswith("+6.00 [")
     assert over.endswith("ahead on 1 of 2")
     assert found["ROC AUC, share of the pool's (%)"] == "101.43"
     assert found["log-loss against the pool's (%)"] == "-3.3"
     assert found["log-loss below the tuned LightGBM's"] == "1 of 2 sets"
     assert found["times smaller than the ensemble, median set"] == "300 (300 to 300)"
-    assert not any("in sample" in goal for goal in found)
+    assert not any("same rows" in goal for goal in found)
+
+
+def test_a_quick_run_stands_beside_what_to_expect_of_its_units():
+    table = results(ensemble=[(0.9, 0.7)], default=[(0.8, 0.6)])
+    committed = table.assign(budget=0.1, log_loss=0.5)
+    quick = committed[committed["seed"] == 0]
+    quick = quick.assign(accuracy=quick["accuracy"] + 0.01)
+    lines = quality_report.write_quick(quick, committed).splitlines()
+    assert "1 sets, 1 units" in lines[0]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[-2:]]
+    assert cells[0] == ["mean of the teachers", "91", "90", "50", "50"]
+    assert cells[1] == ["distilled, the default", "81", "80", "50", "50"]
+    other = quick.assign(set="a set of one's own")
+    assert "nothing to expect" in quality_report.write_quick(other, committed)
 
 
 def test_all_sets_are_reported_where_there_are_no_others():
@@ -52,6 +77,7 @@ def test_all_sets_are_reported_where_there_are_no_others():
 def test_comparisons_name_methods_that_exist():
     others = {"autogluon", "autogluon_distilled", "tabtune_distilled"}
     named = {*quality_report.RANKED, *quality_report.RIVALS, quality_report.STUDENT}
+    named |= {*quality_report.COSTLY, *names.NAMES}
     for pairs in quality_report.COMPARISONS.values():
         named.update(name for pair in pairs for name in pair)
     assert named <= {*quality.METHODS, *others}

@@ -1,0 +1,1 @@
+"""Examples, each a script; `looks` is how models look in all figures."""
