@@ -123,13 +123,14 @@ def report(table, path):
     for budget, of_budget in table.groupby("budget"):
         done = of_budget.groupby(["set", "seed"]).ngroups
         lines += [f"{budget:.0%} labeled, {done} units:", ""]
-        lines += _table(of_budget, list(METHODS), REFERENCE)
+        lines += compare_table(of_budget, list(METHODS), REFERENCE, NAMES)
         lines += ["Without teachers, against one network:", ""]
-        lines += _table(of_budget, without, ALONE)
+        lines += compare_table(of_budget, without, ALONE, NAMES)
     return "\n".join(lines)
 
 
-def _table(table, methods, reference):
+def compare_table(table, methods, reference, names):
+    """Return a Markdown table of methods and their differences to one -> lines."""
     means = table.groupby(["method", "set"])[list(MEASURES)].mean()
     means = means.groupby("method").mean()
     pairs = [(name, reference) for name in methods if name != reference]
@@ -150,7 +151,7 @@ def _table(table, methods, reference):
             is_accuracy = measure == "accuracy"
             cells.append(f"{100 * mean:.1f}" if is_accuracy else f"{mean:.3f}")
             cells += _difference(found[measure], name, measure)
-        lines.append(f"| {NAMES[name]} | {' | '.join(cells)} |")
+        lines.append(f"| {names[name]} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 

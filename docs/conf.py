@@ -72,6 +72,7 @@ def quote_shapes(app, what, name, obj, options, lines):
 html_theme = "pydata_sphinx_theme"
 html_title = "sk_ekd"
 html_static_path = ["_static"]
+html_extra_path = ["hero.png", "hero_narrow.png"]  # of a <picture>, which Sphinx skips
 html_css_files = ["site.css"]
 html_extra_path = ["hero.png", "hero_narrow.png"]  # <picture> names them
 html_show_sourcelink = False

@@ -12,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 import sk_ekd
+from sk_ekd import serving
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -41,7 +42,9 @@ def test_every_python_block_of_a_page_runs(page, capsys, tmp_path, monkeypatch):
 
 def test_links_of_the_pages_lead_somewhere():
     for page in PAGES:
-        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        text = page.read_text()
+        links = re.findall(r"\]\(([^)#]+)", text)
+        for link in [*links, *re.findall(r'src(?:set)?="([^"]+)"', text)]:
             assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
@@ -51,28 +54,44 @@ def test_versions_that_are_written_twice_agree():
     assert f"rev: v{pinned[1]}\n" in (ROOT / ".pre-commit-config.yaml").read_text()
 
 
-def first_column(example, *options, cwd):
-    """Run an example -> the mean in the first column of each row of its tables."""
+def run_example(example, *options, cwd):
+    """Run an example -> what it prints."""
     command = [sys.executable, ROOT / "examples" / example, *options]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd)
+    return run.stdout
+
+
+def first_column(printed):
+    """Return the mean in the first column of each row of the tables."""
     return {
         name.strip(): float(value)
-        for name, value in re.findall(r"^(\S.*?) {2,}([\d.]+) ±", run.stdout, re.M)
+        for name, value in re.findall(r"^(\S.*?) {2,}([\d.]+) ±", printed, re.M)
     }
 
 
-def test_quickstart_prints_its_table_and_saves_its_figure(tmp_path):
+def test_quickstart_tells_the_whole_story(tmp_path):
+    printed = run_example("quickstart.py", cwd=tmp_path)
+    assert re.search(r"^student: the network +9\d\.\d ", printed, re.M)
+    assert re.search(r"\[[+-][\d.]+, [+-][\d.]+\]", printed)  # an interval
+    assert "\nShip " in printed
+    gap = re.search(r"those of the network, to (\S+)", printed)[1]
+    assert float(gap) < 1e-5  # the file predicts what was measured
+    assert re.search(r"one row takes \d+ µs, where the five .* [\d,]+\n", printed)
+    assert serving.load(tmp_path / "student.npz").classes_.tolist() == list(range(10))
+    assert (tmp_path / "quickstart.png").stat().st_size > 10_000
+
+
+def test_digits_prints_its_table_and_saves_its_figure(tmp_path):
     figure = tmp_path / "figure.png"
-    accuracy = first_column(
-        "quickstart.py", "--seeds", "2", "--figure", figure, cwd=tmp_path
-    )
+    printed = run_example("digits.py", "--seeds", "2", "--figure", figure, cwd=tmp_path)
+    accuracy = first_column(printed)
     assert len(accuracy) == 9
     assert accuracy["network, distilled"] > accuracy["network, labels only"]
     assert figure.stat().st_size > 10_000
 
 
 def test_grid_search_reports_too_little_and_too_much(tmp_path):
-    reported = first_column("grid_search.py", "--seeds", "1", cwd=tmp_path)
+    reported = first_column(run_example("grid_search.py", "--seeds", "1", cwd=tmp_path))
     assert reported["default splitter"] < 13  # % of the rows are labeled
     assert 80 < reported["ours"] < reported["ours, asked once"]
     assert reported["0.0"] == 0 < reported["0.9"]  # the leak, by alpha
