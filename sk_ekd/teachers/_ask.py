@@ -123,13 +123,13 @@ def fit_out_of_fold(
     Parameters
     ----------
     teachers : list of classifiers or of (str, classifier)
-        As in :class:`EnsembleDistiller`; clones are fitted.
+        As in :class:`~sk_ekd.EnsembleDistiller`; clones are fitted.
     X : {array-like, sparse, DataFrame, list, Mapping, Dataset} of length n_samples
         The labeled rows, and some without a label if there are.
     y : array-like of shape (n_samples,)
         Labels; `unlabeled_label` or a missing value where unknown.
     cv : int, splitter or iterable, default=5
-        As in :class:`EnsembleDistiller`.
+        As in :class:`~sk_ekd.EnsembleDistiller`.
     client : distributed.Client, default=None
         The Dask cluster whose workers make the fits; None: they are made here.
     classes : array-like of shape (n_classes,), default=None
@@ -143,14 +143,14 @@ def fit_out_of_fold(
     random_state : int, RandomState instance or None, default=None
         Seeds the teachers, and the splitter, whose own is None.
     verbose : int, default=0
-        As in :func:`ask_teachers`.
+        As in :func:`~sk_ekd.ask_teachers`.
 
     Returns
     -------
     fitted : list of (str, classifier)
         The teachers, fitted on all labeled rows.
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
-        What :func:`ask_teachers` returns with the same parameters: predictions out of
+        What :func:`~sk_ekd.ask_teachers` returns with the same parameters: predictions out of
         fold for labeled rows, those of `fitted` for the others.
 
     Examples

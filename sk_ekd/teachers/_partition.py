@@ -162,8 +162,8 @@ def read_partitions(
     columns : list of str, default=None
         The columns of `X`, in this order; None: all but `label` and the answers.
     shuffle : bool, default=True
-        Whether the partitions come in random order. (Rows within one are shuffled when
-        a net is trained on them.)
+        Whether the partitions come in random order. Rows within one are shuffled when a
+        net is trained on them.
     random_state : int, RandomState instance or None, default=None
         Seeds the order.
 
