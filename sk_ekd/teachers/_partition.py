@@ -1,5 +1,6 @@
 """Ask the teachers about one partition of a table, and read what they answered."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -98,9 +99,8 @@ class Asker:
             columns = [name for name in frame.columns if name not in self.keep]
         proba = np.empty((0, len(self.answers)), dtype=np.float32)
         if len(frame):
-            rows = frame if len(columns) == frame.shape[1] else frame[columns]
             proba = ask_teachers(
-                self.teachers, rows, classes=self.classes, n_jobs=self.n_jobs
+                self.teachers, frame[columns], classes=self.classes, n_jobs=self.n_jobs
             ).reshape(len(frame), -1)
         answers = pd.DataFrame(proba, index=frame.index, columns=self.answers)
         return pd.concat([frame[self.keep], answers], axis=1) if self.keep else answers
@@ -224,6 +224,12 @@ def list_partitions(rows):
         return {f"part-{n:05d}.parquet": part for n, part in enumerate(parts)}
     if isinstance(rows, (list, tuple)):
         paths = [Path(path) for path in rows]
+    elif not isinstance(rows, (str, os.PathLike)):
+        raise TypeError(
+            "Partitions must be a folder or a list of parquet files, or a Dask "
+            f"DataFrame, got {type(rows).__name__}. (A table in memory is one "
+            "partition: ask_partition.)"
+        )
     elif Path(rows).is_file():
         paths = [Path(rows)]
     else:  # those that begin with a dot are not complete

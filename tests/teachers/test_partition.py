@@ -56,8 +56,8 @@ def test_kept_columns_come_first_and_no_teacher_sees_them():
 
 
 def test_columns_are_those_that_the_teachers_see_in_their_order():
-    shuffled = FRAME[["y", "d", "a", "key", "c", "b"]]
-    pd.testing.assert_frame_equal(ask(shuffled, columns=list("abcd")), ask(X))
+    for shuffled in (FRAME[["y", "d", "a", "key", "c", "b"]], X[[*"dbca"]]):
+        pd.testing.assert_frame_equal(ask(shuffled, columns=[*"abcd"]), ask(X))
 
 
 def test_no_row_gives_the_same_columns_and_types():
@@ -188,6 +188,7 @@ def test_student_from_files_is_that_from_memory(folders):
         ({"label": "target"}, ValueError, r"no column 'target', it has"),
         ({"columns": ["a", "z"]}, ValueError, r"no column 'z'"),
         ({"answers": slice(0)}, FileNotFoundError, r"No parquet file"),
+        ({"rows": X}, TypeError, r"got DataFrame.*ask_partition"),
     ],
 )
 def test_files_that_do_not_fit_are_named(folders, change, error, said):
