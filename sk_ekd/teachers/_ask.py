@@ -150,8 +150,8 @@ def fit_out_of_fold(
     fitted : list of (str, classifier)
         The teachers, fitted on all labeled rows.
     proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
-        What :func:`~sk_ekd.ask_teachers` returns with the same parameters: predictions out of
-        fold for labeled rows, those of `fitted` for the others.
+        What :func:`~sk_ekd.ask_teachers` returns with the same parameters: predictions
+        out of fold for labeled rows, those of `fitted` for the others.
 
     Examples
     --------
