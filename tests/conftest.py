@@ -1,8 +1,12 @@
 """What several test files share."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sk_ekd import _distiller, _online
+from sk_ekd.students import default_student
 from tests.worlds import CountingNB, SmallWorld, World, make_three_blobs, make_trio
 
 # The same examples in every run; `--hypothesis-profile=hunt` looks for new ones.
@@ -51,3 +55,23 @@ def counted():
     """Count fits and predicted rows of CountingNB from zero."""
     CountingNB.fits = CountingNB.rows = 0
     return CountingNB
+
+
+@pytest.fixture
+def interruptible():
+    """Let a SIGINT interrupt; a shell's background jobs start with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def short_training(monkeypatch):
+    """Train the built-in student for a fifth of its epochs."""
+
+    def make_student(X, **params):
+        student = default_student(X, **params)
+        return student.set_params(net__max_epochs=student["net"].max_epochs // 5)
+
+    for module in (_distiller, _online):
+        monkeypatch.setattr(module, "default_student", make_student)

@@ -88,6 +88,7 @@ def expected_failures(estimator):
     ],
     expected_failed_checks=expected_failures,
 )
+@pytest.mark.usefixtures("short_training")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

@@ -87,6 +87,7 @@ def assert_same(one, other, **tolerance):
     ],
     expected_failed_checks=expected_failures,
 )
+@pytest.mark.usefixtures("short_training")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -416,6 +417,7 @@ class Interrupts(Callback):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_is_raised(small):
     distiller = online(make_net(callbacks=[Interrupts]))
     with pytest.raises(KeyboardInterrupt):

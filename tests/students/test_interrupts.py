@@ -13,6 +13,8 @@ from sk_ekd.students import _net
 from tests.students.training import as_part, fit, make_data, plain_net
 from tests.worlds import make_net
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 
 class Interrupts(Callback):
     """Sends the process a SIGINT, as Ctrl-C does, at one moment of the second epoch."""

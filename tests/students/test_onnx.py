@@ -21,9 +21,14 @@ def fitted(request):
     return X, fit(nets[request.param], X, y, target)[0]
 
 
-def test_model_says_what_the_net_says(fitted):
+@pytest.fixture(scope="module")
+def model(fitted):
     X, net = fitted
-    model = export_net(net, X, opset=18)
+    return export_net(net, X, opset=18)
+
+
+def test_model_says_what_the_net_says(fitted, model):
+    X, net = fitted
     onnx.checker.check_model(model, full_check=True)
     session = open_file(model.SerializeToString())
     for rows in (X, X[:1]):
@@ -32,10 +37,10 @@ def test_model_says_what_the_net_says(fitted):
         assert_allclose(proba, net.predict_proba(rows), atol=1e-6)
 
 
-def test_model_is_written_from_one_row_or_many(fitted):
+def test_model_is_written_from_one_row_or_many(fitted, model):
     X, net = fitted
-    one, many = (export_net(net, rows, opset=18) for rows in (X[:1], X))
-    assert one.SerializeToString() == many.SerializeToString()
+    of_one = export_net(net, X[:1], opset=18)
+    assert of_one.SerializeToString() == model.SerializeToString()
 
 
 def test_net_stays_as_it_was(fitted):
