@@ -29,7 +29,7 @@ CONTRACT := tests --ignore=tests/test_docs.py --ignore-glob='tests/*benchmarks*'
 test-lowest: .venv-lowest/installed
 	$(LOWEST) tests
 
-# What the library owes scikit-learn, under the lower bounds: about two minutes.
+# What the library owes scikit-learn, under the lower bounds: about three minutes.
 test-contract: .venv-lowest/installed
 	$(LOWEST) $(CONTRACT)
 

@@ -1,13 +1,9 @@
 """Make calls on a Dask cluster, whose workers may end."""
 
-from concurrent.futures import CancelledError
-from contextlib import suppress
+import warnings
 from importlib import import_module
 
 from joblib import parallel_config
-
-FAILURES = 3  # of all workers, before a task is to blame; Dask's own number
-RESTART = 30  # seconds that a worker is given to start again
 
 
 def open_client(client):
@@ -50,41 +46,13 @@ def _call(key, shared, *args):
 def run_tasks(client, function, shared, tasks):
     """Yield (name, function(name, shared, *args)) as each of the tasks is done.
 
-    What they share is sent once. A worker that ends takes its tasks to another one; if
-    all have ended, it is sent again, unless no task gets done between.
+    What they share is sent once. A worker that ends leaves its task to another one.
     """
-    from distributed import KilledWorker
-
-    client.wait_for_workers(1)
-    client.run(import_module, __name__)  # a cold worker is deaf while it imports
-    n_workers, todo, failures = len(client.nthreads()), dict(tasks), 0
-    while todo:
-        try:
-            for name, result in _run_once(client, function, shared, todo):
-                del todo[name]
-                failures = 0
-                yield name, result
-        except (CancelledError, KilledWorker) as error:  # it was lost with the workers
-            at_work = list(todo)[: max(1, sum(client.nthreads().values()))]
-            failures += 1
-            if failures == FAILURES or isinstance(error, KilledWorker):
-                raise RuntimeError(
-                    f"The workers ended over {_shown(at_work)}, mostly for want of "
-                    f"memory or in a crash: {error} What is done stays done. Make "
-                    "partitions smaller, or give a worker more memory or fewer threads."
-                ) from error
-            for name in at_work:  # last, in case that one of them is to blame
-                todo[name] = todo.pop(name)
-            with suppress(TimeoutError):  # then with those that are there
-                client.wait_for_workers(n_workers, timeout=RESTART)
-
-
-def _run_once(client, function, shared, tasks):
     from dask import delayed
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
-    # as one object: a dict or list would arrive as a future for each of its items
-    box = client.scatter(Shared(shared), broadcast=True, hash=False)
+    client.run(import_module, __name__)  # a cold worker is deaf while it imports
+    box = _send(client, shared)
     call = delayed(_open_box, pure=False)
     computed = client.compute(
         [call(function, name, box, *args) for name, args in tasks.items()]
@@ -94,8 +62,30 @@ def _run_once(client, function, shared, tasks):
         for future in as_completed(computed):
             yield names[future.key], future.result()
             future.release()
+    except KilledWorker as error:
+        name = names[future.key]
+        name = name[-1] if isinstance(name, tuple) else name
+        raise RuntimeError(
+            f"Workers ended again and again, with {name} among their tasks, "
+            f"mostly for want of memory or in a crash: {error} What is done stays "
+            "done. Give a worker more memory or fewer threads, or make partitions "
+            "smaller."
+        ) from error
     finally:  # after a failure, or Ctrl-C, too
         client.cancel([*computed, box])
+
+
+def _send(client, value):
+    """Send what tasks share to a worker, where others fetch it -> future of a Shared.
+
+    As the result of a task, which Dask makes again: scattered data are lost with the
+    workers. As one object: a dict or list would arrive as a future for each item.
+    """
+    import cloudpickle
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")  # once, on purpose
+        return client.submit(Shared, cloudpickle.dumps(value), pure=False)
 
 
 class Shared:
@@ -105,34 +95,26 @@ class Shared:
     teacher take seconds, after which it counts as lost.
     """
 
-    def __init__(self, value):
-        self._value = value
-        self._pickled = None
+    def __init__(self, pickled):
+        self.pickled = pickled
+        self.value = None
 
-    def __getstate__(self):
+    def __reduce__(self):
         import cloudpickle  # which comes with dask
 
-        return self._pickled or cloudpickle.dumps(self._value)
-
-    def __setstate__(self, pickled):
-        self._pickled = pickled
+        return Shared, (self.pickled or cloudpickle.dumps(self.value),)
 
     def open(self):
         """Return the value; two threads that open it at once make two."""
-        pickled = self._pickled
+        pickled = self.pickled
         if pickled is not None:
             import cloudpickle
 
-            self._value = cloudpickle.loads(pickled)
-            self._pickled = None
-        return self._value
+            self.value = cloudpickle.loads(pickled)
+            self.pickled = None
+        return self.value
 
 
 def _open_box(function, name, box, *args):
     with parallel_config(backend="sequential"):  # one thread each
         return function(name, box.open(), *args)
-
-
-def _shown(names):
-    names = [name[1] if isinstance(name, tuple) else name for name in names]
-    return f"{names[:3]} and {len(names) - 3} more" if len(names) > 3 else f"{names}"

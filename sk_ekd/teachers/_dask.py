@@ -70,8 +70,7 @@ def ask_on_dask(
         What a teacher raises, with a note that says which teacher and which partition
         it was. Partitions that are done stay written.
     RuntimeError
-        If workers end again and again over the same partitions, mostly for want of
-        memory.
+        If workers end again and again over one partition, mostly for want of memory.
 
     Notes
     -----
