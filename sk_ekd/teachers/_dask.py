@@ -72,17 +72,17 @@ def ask_on_dask(
     RuntimeError
         If workers end again and again over one partition, mostly for want of memory.
 
+    See Also
+    --------
+    ask_partition : The same for one partition, for any engine.
+    read_partitions : Read rows and answers, to train a student.
+
     Notes
     -----
     Dask reads text as another type than pandas, whose missing value is ``pd.NA``. An
     encoder in a teacher may take it for a category of its own: fit the teachers on a
     part of the same Dask DataFrame, as ``frame.partitions[0].compute()``, or pass the
     files.
-
-    See Also
-    --------
-    ask_partition : The same for one partition, for any engine.
-    read_partitions : Read rows and answers, to train a student.
 
     Examples
     --------
