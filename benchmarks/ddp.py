@@ -58,6 +58,7 @@ def one_of_two(rank, case, found, port):
     milliseconds = time_steps(net, batch // 2, steps)
     if rank == 0:
         found.put(milliseconds)
+    distributed.barrier()
     distributed.destroy_process_group()
 
 
