@@ -98,10 +98,11 @@ def ask_on_dask(
     out.mkdir(parents=True, exist_ok=True)
     paths = {name: out / name for name in parts}
     written = [name for name, path in paths.items() if path.exists()]
+    skipped, looked_at = set(written[:-1]), written[-1:]
     todo = {
-        name: (part, paths[name], name in written)
+        name: (part, paths[name], name in looked_at)
         for name, part in parts.items()
-        if name not in written[:-1]  # the last one is looked at
+        if name not in skipped
     }
     n_rows, n_done = 0, len(parts) - len(todo)
     with closing(Stage("ask teachers", verbose)) as stage:
