@@ -2,20 +2,28 @@
 
 import warnings
 from importlib import import_module
+from threading import Lock
 
 from joblib import parallel_config
+
+FITTING = Lock()  # of a worker's threads: they share the generators that a fit seeds
 
 
 def open_client(client):
     """Return a client, the caller's or that of the last cluster."""
     try:
-        from distributed import get_client
+        from distributed import Client, get_client
     except ImportError as error:
         raise ImportError(
             "Work on a Dask cluster needs dask and distributed: pip install "
             "'sk_ekd[dask]'."
         ) from error
     if client is not None:
+        if not isinstance(client, Client) or client.status != "running":
+            raise TypeError(
+                "`client` must be a distributed.Client that is connected, got "
+                f"{client!r}. (Of a cluster: Client(cluster).)"
+            )
         return client
     try:
         return get_client()
@@ -40,7 +48,8 @@ def run_jobs(client, function, shared, jobs, reach):
 
 def _call(key, shared, *args):
     function, rows = shared
-    return function(key[1], rows, *args)
+    with FITTING:
+        return function(key[1], rows, *args)
 
 
 def run_tasks(client, function, shared, tasks):

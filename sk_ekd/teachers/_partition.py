@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from .._classes import find_classes
 from ._ask import ask_teachers
 from ._open import known_classes, open_teachers
 
@@ -64,14 +65,8 @@ class Asker:
         named = open_teachers(teachers, "prefit")
         if not named:
             raise ValueError("`teachers` is None: pass fitted classifiers to ask.")
-        known = known_classes(named)
-        if classes is None:
-            classes = np.unique(np.concatenate(list(known.values())))
-        if isinstance(keep, str) or isinstance(columns, str):
-            raise TypeError(
-                "`keep` and `columns` must be lists of column names, got "
-                f"keep={keep!r}, columns={columns!r}."
-            )
+        classes = find_classes([], known_classes(named), classes, None, None)
+        _check_lists(columns=columns, keep=keep)
         self.teachers = teachers
         self.classes = np.asarray(classes)
         self.columns = None if columns is None else list(columns)
@@ -176,6 +171,7 @@ def read_partitions(
     teacher_proba : ndarray of shape (n_samples, n_teachers, n_classes), dtype float32
         The teachers' predictions.
     """
+    _check_lists(columns=columns)
     classes = np.asarray(classes)
     if not all(isinstance(t, str) for t in teachers):
         teachers = list(open_teachers(teachers, "prefit"))
@@ -239,7 +235,8 @@ def list_partitions(rows):
             f"No parquet file in {rows}: expected a folder of files *.parquet, or a "
             "list of them."
         )
-    named = {path.name: path for path in paths}
+    # a worker may be in another folder
+    named = {path.name: path.absolute() for path in paths}
     if len(named) < len(paths):
         raise ValueError("Partitions need files of different names, got some twice.")
     return named
@@ -261,6 +258,14 @@ def _split_label(frame, label, columns, answers):
         columns = [c for c in frame.columns if c != label and c not in set(answers)]
     y = np.full(len(frame), np.nan) if label is None else frame[label].to_numpy()
     return frame[columns], y
+
+
+def _check_lists(**given):
+    for parameter, names in given.items():
+        if isinstance(names, str):
+            raise TypeError(
+                f"`{parameter}` must be a list of column names, got {names!r}."
+            )
 
 
 def _shown(names):

@@ -102,6 +102,12 @@ def test_dask_frame_is_answered_partition_by_partition(client, tmp_path):
     assert sum(len(rows) for rows, _, _ in parts) == len(FRAME)
 
 
+def test_relative_paths_are_those_of_the_caller(client, rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no worker is
+    paths = ask_on_dask("rows", TEACHERS, "out", client=client, keep=["key"])
+    pd.testing.assert_frame_equal(read_all(paths), expect(keep=["key"]))
+
+
 def test_one_partition_is_what_map_partitions_takes(client):
     frame = dd.from_pandas(X, npartitions=3)
     answers = frame.map_partitions(ask_partition, TEACHERS, classes=[0, 1, 2])
@@ -283,6 +289,17 @@ def test_fit_on_the_cluster_that_fails_names_the_teacher(client):
         fit_out_of_fold([Odd("kill in fit")], X, TRUTH, client=client)
 
 
+def test_threads_of_a_worker_fit_one_by_one():
+    # all draw from torch's one generator
+    net = make_net(module__in_features=4, module__out_features=3, max_epochs=2)
+    rows = BLOBS.astype(np.float32)
+    how = {"cv": 3, "random_state": 0}
+    threads = {"n_workers": 1, "threads_per_worker": 3, "processes": False}
+    with Client(**threads, dashboard_address=None) as client:
+        _, proba = fit_out_of_fold([net, net], rows, TRUTH, client=client, **how)
+    assert_array_equal(proba, fit_out_of_fold([net, net], rows, TRUTH, **how)[1])
+
+
 def test_fitted_teachers_are_not_fitted_out_of_fold():
     with pytest.raises(ValueError, match="ask_teachers"):
         fit_out_of_fold(TEACHERS, X, TRUTH, cv="prefit")
@@ -316,6 +333,8 @@ def test_missing_cluster_or_package_says_what_to_do(rows, tmp_path, monkeypatch)
         patch.setattr("distributed.get_client", _no_client)
         with pytest.raises(ValueError, match=r"no Dask cluster: open one"):
             ask_on_dask(rows, TEACHERS, tmp_path / "out")
+    with pytest.raises(TypeError, match=r"distributed.Client.*got 'localhost'"):
+        ask_on_dask(rows, TEACHERS, tmp_path / "out", client="localhost")
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"sk_ekd\[dask\]"):
         ask_on_dask(rows, TEACHERS, tmp_path / "out")

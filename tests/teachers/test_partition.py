@@ -83,7 +83,10 @@ test_misuse_is_named = check_errors(
             lambda _: ask(columns=["a", "z"]), ValueError, "['z']", "columns",
         ),
         "nothing to keep": (lambda _: ask(keep=["id"]), ValueError, "['id']", "keep"),
-        "one name to keep": (lambda _: ask(keep="key"), TypeError, "'key'", "lists"),
+        "one name to keep": (lambda _: ask(keep="key"), TypeError, "'key'", "a list"),
+        "unsorted classes": (
+            lambda _: ask(FRAME[:0], classes=CLASSES[::-1]), ValueError, "emu", "sort",
+        ),
         "same name twice": (
             lambda _: ask(
                 X, [("a", TEACHERS[0][1]), ("a_b", TEACHERS[0][1])],
@@ -187,6 +190,7 @@ def test_student_from_files_is_that_from_memory(folders):
         ({"answers": slice(None, None, -1)}, ValueError, r"indices differ \(30 and 30"),
         ({"label": "target"}, ValueError, r"no column 'target', it has"),
         ({"columns": ["a", "z"]}, ValueError, r"no column 'z'"),
+        ({"columns": "a"}, TypeError, r"must be a list of column names, got 'a'"),
         ({"answers": slice(0)}, FileNotFoundError, r"No parquet file"),
         ({"rows": X}, TypeError, r"got DataFrame.*ask_partition"),
     ],
