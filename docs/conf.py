@@ -17,6 +17,7 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 smartquotes = False
 default_role = "literal"  # `teachers` in a docstring is a name in code
+highlight_language = "none"  # of a block that names no language: a shell's, an output
 add_function_parentheses = False
 toc_object_entries_show_parents = "hide"
 
@@ -39,7 +40,10 @@ def link_copies(app, page, source):
 
 def keep_together(app, page, source):
     """Keep a number and its unit, spread or interval on one line of a table's cell."""
-    inside = r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)|(?<=±) (?=\d)|(?<=\d,) (?=[-+]\d)"
+    unit, spread = r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)", r"(?<=±) (?=\d)"
+    interval = r"(?<=\d,) (?=[-+]\d|[\d.]+\])|(?<=\d) (?=to \S+\))|(?<=\d to) (?=\S+\))"
+    p_value = r"(?<=\bp) (?=[=<] \d)|(?<=\bp [=<]) (?=\d)"
+    inside = "|".join([unit, spread, interval, p_value])
     source[0] = "\n".join(
         re.sub(inside, "\u00a0", line) if line.startswith("|") else line
         for line in source[0].split("\n")
@@ -74,7 +78,6 @@ html_title = "sk_ekd"
 html_static_path = ["_static"]
 html_extra_path = ["hero.png", "hero_narrow.png"]  # of a <picture>, which Sphinx skips
 html_css_files = ["site.css"]
-html_extra_path = ["hero.png", "hero_narrow.png"]  # <picture> names them
 html_show_sourcelink = False
 html_sidebars = {  # pages with none below them
     page: []
