@@ -60,6 +60,8 @@ def run_tasks(client, function, shared, tasks):
     from dask import delayed
     from distributed import KilledWorker, as_completed
 
+    if not tasks:
+        return
     client.run(import_module, __name__)  # a cold worker is deaf while it imports
     box = _send(client, shared)
     call = delayed(_open_box, pure=False)
@@ -92,9 +94,14 @@ def _send(client, value):
     """
     import cloudpickle
 
+    try:
+        pickled = cloudpickle.dumps(value)
+    except Exception as error:
+        error.add_note("The teachers, or rows, could not be pickled for the workers.")
+        raise
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")  # once, on purpose
-        return client.submit(Shared, cloudpickle.dumps(value), pure=False)
+        return client.submit(Shared, pickled, pure=False)
 
 
 class Shared:

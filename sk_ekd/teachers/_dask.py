@@ -31,8 +31,9 @@ def ask_on_dask(
     The workers get the teachers once, and then one partition of the rows at a time,
     whose answers they write to a parquet file. A file appears under its name once it is
     complete, and partitions that have one are skipped: a run that was killed, or whose
-    workers were, goes on when it is called again. Memory is that of one partition a
-    thread of a worker.
+    workers were, goes on when it is called again. The first rows of the first and of
+    the last such file are compared with what would be written now. Memory is that of
+    one partition a thread of a worker.
 
     Parameters
     ----------
@@ -98,13 +99,19 @@ def ask_on_dask(
     out.mkdir(parents=True, exist_ok=True)
     paths = {name: out / name for name in parts}
     written = [name for name, path in paths.items() if path.exists()]
-    skipped, looked_at = set(written[:-1]), written[-1:]
+    # before anything is added: a second call would find what the first one wrote
+    looked_at = {
+        name: (parts[name], paths[name], True) for name in {*written[:1], *written[-1:]}
+    }
+    for _ in run_tasks(client, answer_partition, asker, looked_at):
+        pass
+    skipped = set(written)
     todo = {
-        name: (part, paths[name], name in looked_at)
+        name: (part, paths[name], False)
         for name, part in parts.items()
         if name not in skipped
     }
-    n_rows, n_done = 0, len(parts) - len(todo)
+    n_rows, n_done = 0, len(written)
     with closing(Stage("ask teachers", verbose)) as stage:
         stage.expect(len(parts), "partitions")
         for _, length in run_tasks(client, answer_partition, asker, todo):
@@ -112,7 +119,7 @@ def ask_on_dask(
             stage.reach(n_done)
     before = f", {len(written):,} written before" if written else ""
     stage.end(f"{n_rows:,} rows in {len(parts):,} partitions{before}")
-    for left in out.glob(".*.parquet"):  # of workers that were killed
+    for left in out.glob(f".{'[0-9a-f]' * 32}-*.parquet"):  # of killed workers
         left.unlink(missing_ok=True)
     return list(paths.values())
 

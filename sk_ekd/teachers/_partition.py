@@ -67,6 +67,8 @@ class Asker:
             raise ValueError("`teachers` is None: pass fitted classifiers to ask.")
         classes = find_classes([], known_classes(named), classes, None, None)
         _check_lists(columns=columns, keep=keep)
+        if not all(isinstance(name, str) for name in keep):
+            raise TypeError(f"Columns to `keep` must have text names, got {keep!r}.")
         self.teachers = teachers
         self.classes = np.asarray(classes)
         self.columns = None if columns is None else list(columns)
@@ -149,8 +151,8 @@ def read_partitions(
     classes : array-like of shape (n_classes,)
         The classes that they were asked with.
     rows : str, path, list of paths, or Dask DataFrame, default=None
-        The partitions that were asked about, in the same order. None: the rows are in
-        `answers`, in columns that were kept.
+        The partitions that were asked about; those of one name belong together. None:
+        the rows are in `answers`, in columns that were kept.
     label : str, default=None
         The column of labels, a missing value or the unlabeled mark where unknown. None:
         no row has a label.
@@ -172,22 +174,24 @@ def read_partitions(
         The teachers' predictions.
     """
     _check_lists(columns=columns)
-    classes = np.asarray(classes)
-    if not all(isinstance(t, str) for t in teachers):
+    classes = find_classes([], {}, classes, None, None)
+    if not _are_names(teachers):
         teachers = list(open_teachers(teachers, "prefit"))
     wanted = name_answers(teachers, classes)
     parts = list_partitions(answers)
     sources = parts if rows is None else list_partitions(rows)
-    if len(sources) != len(parts):
+    apart = sorted(parts.keys() ^ sources.keys())
+    if apart:
         raise ValueError(
-            f"`answers` has {len(parts)} partitions and `rows` has {len(sources)}: "
-            "answers are those of `rows` partition by partition. If a run was cut off, "
-            "let it finish first."
+            f"`answers` has {len(parts)} partitions and `rows` has {len(sources)}; "
+            f"{_shown(apart)} are in one of them only. Answers are in files of the "
+            "same names as the rows (of a Dask DataFrame, part-00000.parquet and so "
+            "on). If a run was cut off, let it finish first."
         )
-    pairs = list(zip(parts.items(), sources.values(), strict=True))
+    pairs = [(name, part, sources[name]) for name, part in parts.items()]
     if shuffle:
         check_random_state(random_state).shuffle(pairs)
-    for (name, part), source in pairs:
+    for name, part, source in pairs:
         answered = load_partition(part)
         missing = [column for column in wanted if column not in answered.columns]
         if missing:
@@ -203,7 +207,7 @@ def read_partitions(
                 f"their indices differ ({len(answered)} and {len(frame)} rows)."
             )
         if len(frame):
-            X, y = _split_label(frame, label, columns, wanted)
+            X, y = _split_label(frame, label, columns, wanted if rows is None else [])
             yield (
                 X,
                 y,
@@ -258,6 +262,11 @@ def _split_label(frame, label, columns, answers):
         columns = [c for c in frame.columns if c != label and c not in set(answers)]
     y = np.full(len(frame), np.nan) if label is None else frame[label].to_numpy()
     return frame[columns], y
+
+
+def _are_names(teachers):
+    is_list = isinstance(teachers, (list, tuple)) and len(teachers) > 0
+    return is_list and all(isinstance(name, str) for name in teachers)
 
 
 def _check_lists(**given):

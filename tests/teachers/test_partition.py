@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -148,6 +148,34 @@ def test_rows_may_be_in_the_answers(folders):
         assert_array_equal(c, z)
 
 
+def test_files_of_one_name_belong_together_in_any_order(tmp_path):
+    rows, answers = tmp_path / "rows", tmp_path / "answers"
+    rows.mkdir()
+    answers.mkdir()
+    for number in range(3):
+        part = X[30 * number : 30 * number + 30].reset_index(drop=True)  # look alike
+        part.to_parquet(rows / f"{number}.parquet")
+        ask(part).to_parquet(answers / f"{number}.parquet")
+    backwards = sorted(rows.iterdir())[::-1]
+    for frame, _, proba in read([None, answers], rows=backwards, label=None):
+        assert_array_equal(proba, ask_teachers(TEACHERS, frame, classes=CLASSES))
+
+
+def test_feature_named_like_an_answer_stays(folders, tmp_path):
+    part = FRAME[:30][[*"abcd"]]
+    part.assign(bayes_cat=1.0).to_parquet(tmp_path / "0.parquet")
+    answers = sorted(folders[1].iterdir())[:1]
+    frame, *_ = read([None, answers], rows=tmp_path, columns=None, label=None)[0]
+    assert "bayes_cat" in frame
+
+
+def test_bare_ensemble_stands_for_its_members(tmp_path):
+    voting = VotingClassifier(TEACHERS, voting="soft").fit(X, TRUTH)
+    ask(FRAME, voting, columns=[*"abcd"], keep=["y"]).to_parquet(tmp_path / "0.parquet")
+    (part,) = read_partitions(tmp_path, voting, classes=CLASSES, label="y")
+    assert part[2].shape == (90, 2, 3)
+
+
 def test_names_stand_for_the_teachers_and_no_label_is_unknown(folders):
     parts = read_partitions(
         folders[1], ["bayes", "nn"], classes=CLASSES, rows=folders[0], label=None
@@ -187,7 +215,9 @@ def test_student_from_files_is_that_from_memory(folders):
     [
         ({"teachers": ["svc"]}, ValueError, r"svc_cat.*teachers and classes"),
         ({"answers": slice(2)}, ValueError, r"2 partitions and `rows` has 3.*finish"),
-        ({"answers": slice(None, None, -1)}, ValueError, r"indices differ \(30 and 30"),
+        ({"classes": CLASSES[::-1]}, ValueError, r"sorted"),
+        ({"teachers": "bayes"}, TypeError, r"must be a list"),
+        ({"teachers": []}, ValueError, r"empty"),
         ({"label": "target"}, ValueError, r"no column 'target', it has"),
         ({"columns": ["a", "z"]}, ValueError, r"no column 'z'"),
         ({"columns": "a"}, TypeError, r"must be a list of column names, got 'a'"),
@@ -197,7 +227,8 @@ def test_student_from_files_is_that_from_memory(folders):
 )
 def test_files_that_do_not_fit_are_named(folders, change, error, said):
     rows, answers, _ = folders
-    params = {"teachers": TEACHERS, "rows": rows, "answers": slice(None), **change}
+    params = {"teachers": TEACHERS, "rows": rows, "answers": slice(None)}
+    params |= {"classes": CLASSES, **change}
     params["answers"] = sorted(answers.iterdir())[params["answers"]]
     with pytest.raises(error, match=said):
-        list(read_partitions(classes=CLASSES, **params))
+        list(read_partitions(**params))
