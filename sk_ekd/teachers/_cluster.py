@@ -1,11 +1,13 @@
 """Make calls on a Dask cluster, whose workers may end."""
 
+import time
 import warnings
 from importlib import import_module
 from threading import Lock
 
 from joblib import parallel_config
 
+PATIENCE = 300  # seconds without any worker
 FITTING = Lock()  # of a worker's threads: they share the generators that a fit seeds
 
 
@@ -70,7 +72,10 @@ def run_tasks(client, function, shared, tasks):
     )
     names = dict(zip((future.key for future in computed), tasks, strict=True))
     try:
-        for future in as_completed(computed):
+        waiting = as_completed(computed)
+        while not waiting.is_empty():
+            _wait_for(waiting, client, names)
+            future = next(waiting)
             yield names[future.key], future.result()
             future.release()
     except KilledWorker as error:
@@ -84,6 +89,24 @@ def run_tasks(client, function, shared, tasks):
         ) from error
     finally:  # after a failure, or Ctrl-C, too
         client.cancel([*computed, box])
+
+
+def _wait_for(waiting, client, names):
+    """Wait until a task is done, or no worker has been there for long."""
+    last = looked = time.monotonic()
+    while not waiting.has_ready():
+        time.sleep(0.01)
+        now = time.monotonic()
+        if now - looked > PATIENCE / 10:
+            looked = now
+            last = now if client.nthreads() else last
+        if now - last > PATIENCE:
+            name = names[next(iter(waiting.futures)).key]
+            raise RuntimeError(
+                f"Workers ended, and there has been none for {PATIENCE} s, with "
+                f"{name} among the tasks left. What is done stays done. Give the "
+                "cluster workers, with more memory or fewer threads, and call again."
+            )
 
 
 def _send(client, value):

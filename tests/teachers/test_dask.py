@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from sk_ekd import EnsembleDistiller, ask_teachers
 from sk_ekd.teachers import (
+    _cluster,
     ask_on_dask,
     ask_partition,
     fit_out_of_fold,
@@ -51,14 +53,27 @@ def with_odd(happens, **params):
     return [("bayes", GaussianNB().fit(FRAME, TRUTH)), ("odd", odd)]
 
 
-@pytest.fixture(scope="module")
-def client():
+@contextmanager
+def two_processes():
     how = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 2}),
         LocalCluster(**how, dashboard_address=None, silence_logs=60) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client():
+    with two_processes() as client:
+        yield client
+
+
+@pytest.fixture
+def fragile():
+    """A cluster to kill: Dask may give up a worker that ends while it starts."""
+    with two_processes() as client:
         yield client
 
 
@@ -190,32 +205,39 @@ def test_line_says_how_much_was_done(client, rows, tmp_path, capsys):
 # --- Workers and clients that end ---------------------------------------------------
 
 
-def test_killed_worker_costs_its_partition_a_second_try(client, rows, tmp_path):
+def test_killed_worker_costs_its_partition_a_second_try(fragile, rows, tmp_path):
     due = int(FRAME["key"].iloc[PARTS[1][0]])
     mark = tmp_path / "mark"
     teachers = with_odd("kill once", due=due, mark=str(mark))
-    paths = ask_on_dask(rows, teachers, tmp_path / "out", client=client)
+    paths = ask_on_dask(rows, teachers, tmp_path / "out", client=fragile)
     assert mark.exists()
     pd.testing.assert_frame_equal(read_all(paths), expect(teachers))
 
 
-def test_all_workers_killed_at_once_go_on(client):
+def test_all_workers_killed_at_once_go_on(fragile):
     done = []
-    for name, _ in run_tasks(client, pause, None, dict.fromkeys(range(12), ())):
+    for name, _ in run_tasks(fragile, pause, None, dict.fromkeys(range(12), ())):
         done.append(name)
         if len(done) == 3:
-            for pid in client.run(os.getpid).values():
+            for pid in fragile.run(os.getpid).values():
                 os.kill(pid, signal.SIGKILL)
     assert sorted(done) == list(range(12))
 
 
-def test_partition_that_always_kills_is_named(client, rows, tmp_path):
+def test_partition_that_always_kills_is_named(fragile, client, rows, tmp_path):
     due = int(FRAME["key"].iloc[PARTS[0][0]])
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match=r"Workers ended .* with \d\.parquet among"):
-        ask_on_dask(rows, with_odd("kill", due=due), out, client=client)
+        ask_on_dask(rows, with_odd("kill", due=due), out, client=fragile)
     paths = ask_on_dask(rows, with_odd("nothing"), out, client=client)
     assert len(read_all(paths)) == len(FRAME)
+
+
+def test_cluster_without_workers_is_not_waited_for_for_ever(fragile, monkeypatch):
+    monkeypatch.setattr(_cluster, "PATIENCE", 1)
+    fragile.cluster.scale(0)
+    with pytest.raises(RuntimeError, match=r"none for 1 s, with 0 among"):
+        list(run_tasks(fragile, pause, None, {0: ()}))
 
 
 SCRIPT = """
@@ -285,12 +307,12 @@ def test_fits_on_the_cluster_are_those_made_here(client):
     assert_array_equal(ask_teachers(fitted, X)[::3], proba[::3])
 
 
-def test_fit_on_the_cluster_that_fails_names_the_teacher(client):
+def test_fit_on_the_cluster_that_fails_names_the_teacher(client, fragile):
     with pytest.raises(ValueError, match="C") as caught:
         fit_out_of_fold([LogisticRegression(C=-1)], X, TRUTH, client=client)
     assert "'logisticregression'" in text_of(caught.value)
     with pytest.raises(RuntimeError, match=r"Workers ended .* with odd among"):
-        fit_out_of_fold([Odd("kill in fit")], X, TRUTH, client=client)
+        fit_out_of_fold([Odd("kill in fit")], X, TRUTH, client=fragile)
 
 
 def test_threads_of_a_worker_fit_one_by_one():
