@@ -64,7 +64,7 @@ def run_tasks(client, function, shared, tasks):
 
     if not tasks:
         return
-    client.run(import_module, __name__)  # a cold worker is deaf while it imports
+    _warm(client)
     box = _send(client, shared)
     call = delayed(_open_box, pure=False)
     computed = client.compute(
@@ -89,6 +89,15 @@ def run_tasks(client, function, shared, tasks):
         ) from error
     finally:  # after a failure, or Ctrl-C, too
         client.cancel([*computed, box])
+
+
+def _warm(client):
+    """Import on the workers what tasks need: a cold worker is deaf while it imports."""
+    answers = client.run(import_module, __name__, on_error="return")
+    for answer in answers.values():
+        # one that ends meanwhile is none of the tasks' business
+        if isinstance(answer, Exception) and not isinstance(answer, OSError):
+            raise answer
 
 
 def _wait_for(waiting, client, names):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ from sk_ekd.teachers import (
 )
 from sk_ekd.teachers._cluster import run_tasks
 from tests.errors import text_of
-from tests.teachers.odd import Odd, pause
+from tests.teachers.odd import Odd, die_once, pause
 from tests.worlds import make_net, make_three_blobs
 
 BLOBS, TRUTH = make_three_blobs()
@@ -233,9 +234,27 @@ def test_partition_that_always_kills_is_named(fragile, client, rows, tmp_path):
     assert len(read_all(paths)) == len(FRAME)
 
 
+def test_worker_that_ends_while_it_imports_is_not_missed(
+    fragile, tmp_path, monkeypatch
+):
+    mark = tmp_path / "mark"
+    monkeypatch.setattr(_cluster, "import_module", partial(die_once, mark=str(mark)))
+    done = [name for name, _ in run_tasks(fragile, pause, None, {0: (), 1: ()})]
+    assert mark.exists()
+    assert sorted(done) == [0, 1]
+
+
+def test_package_that_workers_lack_is_said(client, monkeypatch):
+    monkeypatch.setattr(_cluster, "__name__", "no_such_package")
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        list(run_tasks(client, pause, None, {0: ()}))
+
+
 def test_cluster_without_workers_is_not_waited_for_for_ever(fragile, monkeypatch):
     monkeypatch.setattr(_cluster, "PATIENCE", 1)
     fragile.cluster.scale(0)
+    while fragile.nthreads():  # or one may do the task before it goes
+        time.sleep(0.05)
     with pytest.raises(RuntimeError, match=r"none for 1 s, with 0 among"):
         list(run_tasks(fragile, pause, None, {0: ()}))
 
