@@ -158,7 +158,15 @@ class Shared:
         if pickled is not None:
             import cloudpickle
 
-            self.value = cloudpickle.loads(pickled)
+            try:
+                self.value = cloudpickle.loads(pickled)
+            except Exception as error:
+                error.add_note(
+                    "A worker could not unpack the teachers, or rows: it must be able "
+                    "to import what they are made of. The class of a skorch net that "
+                    "is defined in a notebook must move into a module."
+                )
+                raise
             self.pickled = None
         return self.value
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .._progress import Stage
 from ._cluster import open_client, run_tasks
-from ._partition import Asker, list_partitions, load_partition
+from ._partition import Asker, as_path, list_partitions, load_partition
 
 CHECKED = 100  # rows of a partition that an earlier run wrote
 
@@ -47,7 +47,7 @@ def ask_on_dask(
     out : str or path
         The folder to write to; all workers must be able to write there. It gets a file
         for each partition, named as the file of its rows, or ``part-00000.parquet`` and
-        so on.
+        so on. One run at a time may write to it.
     client : distributed.Client, default=None
         The connection to the cluster; None: the one that was opened last.
     classes : array-like of shape (n_classes,), default=None
@@ -94,7 +94,7 @@ def ask_on_dask(
     """
     client = open_client(client)
     asker = Asker(teachers, classes, columns, keep)
-    parts, out = list_partitions(rows), Path(out).absolute()
+    parts, out = list_partitions(rows), as_path(out)
     _check_folder(out, parts)
     out.mkdir(parents=True, exist_ok=True)
     paths = {name: out / name for name in parts}
@@ -161,6 +161,8 @@ def _check_written(path, asker, rows):
 
 def _check_folder(out, parts):
     """Raise where the folder of answers is that of the rows, or of other partitions."""
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"`out` must be a folder, and {out} is a file.")
     of_rows = {p.absolute().parent for p in parts.values() if isinstance(p, Path)}
     if out in of_rows:
         raise ValueError(f"`out` is the folder of `rows`, {out}: name another one.")

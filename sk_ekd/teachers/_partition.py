@@ -223,27 +223,37 @@ def list_partitions(rows):
         parts = rows.to_delayed()
         return {f"part-{n:05d}.parquet": part for n, part in enumerate(parts)}
     if isinstance(rows, (list, tuple)):
-        paths = [Path(path) for path in rows]
+        paths = [as_path(path) for path in rows]
     elif not isinstance(rows, (str, os.PathLike)):
         raise TypeError(
             "Partitions must be a folder or a list of parquet files, or a Dask "
             f"DataFrame, got {type(rows).__name__}. (A table in memory is one "
             "partition: ask_partition.)"
         )
-    elif Path(rows).is_file():
-        paths = [Path(rows)]
+    elif (path := as_path(rows)).is_file():
+        paths = [path]
     else:  # those that begin with a dot are not complete
-        paths = sorted(p for p in Path(rows).glob("*.parquet") if p.name[0] not in "._")
-    if not paths:
+        paths = sorted(p for p in path.glob("*.parquet") if p.name[0] not in "._")
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing or not paths:
         raise FileNotFoundError(
-            f"No parquet file in {rows}: expected a folder of files *.parquet, or a "
-            "list of them."
+            f"No parquet file in {_shown(missing) if missing else rows}: expected a "
+            "folder of files *.parquet, or a list of them."
         )
-    # a worker may be in another folder
-    named = {path.name: path.absolute() for path in paths}
+    named = {path.name: path for path in paths}
     if len(named) < len(paths):
         raise ValueError("Partitions need files of different names, got some twice.")
     return named
+
+
+def as_path(given):
+    """Return a path that means the same on a worker, which may be in another folder."""
+    if isinstance(given, str) and "://" in given:
+        raise ValueError(
+            f"Partitions must be in files or folders, got the address {given!r}: "
+            "mount it as a folder. (Rows may also be a Dask DataFrame.)"
+        )
+    return Path(given).expanduser().absolute()
 
 
 def load_partition(part):

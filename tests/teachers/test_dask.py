@@ -172,6 +172,12 @@ def test_answers_of_another_run_are_not_taken_for_these(client, rows, tmp_path, 
 def test_folders_of_others_are_left_alone(client, rows, tmp_path):
     with pytest.raises(ValueError, match="`out` is the folder of `rows`"):
         ask_on_dask(rows, TEACHERS, rows, client=client)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError, match="`out` must be a folder"):
+        ask_on_dask(rows, TEACHERS, file, client=client)
+    with pytest.raises(ValueError, match="got the address 's3://bucket/out': mount"):
+        ask_on_dask(rows, TEACHERS, "s3://bucket/out", client=client)
     strange = tmp_path / "out"
     strange.mkdir()
     (strange / "mine.parquet").touch()
@@ -248,6 +254,17 @@ def test_package_that_workers_lack_is_said(client, monkeypatch):
     monkeypatch.setattr(_cluster, "__name__", "no_such_package")
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         list(run_tasks(client, pause, None, {0: ()}))
+
+
+def test_class_that_a_worker_cannot_import_is_said(client, monkeypatch):
+    net = make_net(module__in_features=4, module__out_features=3, max_epochs=1)
+    net.fit(BLOBS.astype(np.float32), TRUTH)
+    here = type("Here", (net.module,), {"__module__": "__main__"})
+    monkeypatch.setattr(sys.modules["__main__"], "Here", here, raising=False)
+    net.module_.__class__ = here  # as of a class that a notebook defines
+    with pytest.raises(AttributeError, match="Here") as caught:
+        list(run_tasks(client, pause, net, {0: ()}))
+    assert "a notebook must move into a module" in text_of(caught.value)
 
 
 def test_cluster_without_workers_is_not_waited_for_for_ever(fragile, monkeypatch):

@@ -161,6 +161,12 @@ def test_files_of_one_name_belong_together_in_any_order(tmp_path):
         assert_array_equal(proba, ask_teachers(TEACHERS, frame, classes=CLASSES))
 
 
+def test_tilde_is_the_home_folder(folders, monkeypatch):
+    monkeypatch.setenv("HOME", str(folders[0].parent))
+    at_home = f"~/{folders[0].name}"
+    assert len(read(folders, rows=at_home)) == 3
+
+
 def test_feature_named_like_an_answer_stays(folders, tmp_path):
     part = FRAME[:30][[*"abcd"]]
     part.assign(bayes_cat=1.0).to_parquet(tmp_path / "0.parquet")
@@ -223,6 +229,8 @@ def test_student_from_files_is_that_from_memory(folders):
         ({"columns": "a"}, TypeError, r"must be a list of column names, got 'a'"),
         ({"answers": slice(0)}, FileNotFoundError, r"No parquet file"),
         ({"rows": X}, TypeError, r"got DataFrame.*ask_partition"),
+        ({"rows": "s3://bucket/rows"}, ValueError, r"got the address 's3://.*mount"),
+        ({"rows": ["no.parquet"]}, FileNotFoundError, r"in \['.*/no.parquet'\]"),
     ],
 )
 def test_files_that_do_not_fit_are_named(folders, change, error, said):
