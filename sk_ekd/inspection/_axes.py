@@ -14,7 +14,7 @@ def prepare_axes(display, ax):
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{type(display).__name__} needs matplotlib: pip install sk_ekd[plot]"
+            f"{type(display).__name__} needs matplotlib: pip install 'sk_ekd[plot]'"
         ) from error
     if ax is None:
         _, ax = plt.subplots(layout="constrained")

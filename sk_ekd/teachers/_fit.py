@@ -153,7 +153,10 @@ def _fit(name, teacher, X, y, seed, fit_params):
         if "early stopping" in str(error).lower():
             raise _early_stopping_error(name, error) from error
     for error in errors[1:]:
-        errors[0].add_note(f"Nor could it be fitted on codes of its labels: {error}")
+        if str(error) != str(errors[0]):
+            errors[0].add_note(
+                f"Nor could it be fitted on codes of its labels: {error}"
+            )
     raise errors[0]
 
 

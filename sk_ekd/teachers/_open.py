@@ -45,9 +45,11 @@ def name_teachers(teachers):
     ['svc-1', 'svc-2', 'forest']
     """
     if not isinstance(teachers, (list, tuple)):
+        is_dict = isinstance(teachers, dict)
+        got = "a dict: pass list(teachers.items())" if is_dict else repr(teachers)
         raise TypeError(
             "`teachers` must be a list of classifiers, of (name, classifier), or a "
-            f"fitted ensemble, got {teachers!r}.{_way_in(teachers)}"
+            f"fitted ensemble, got {got}.{_way_in(teachers)}"
         )
     if not len(teachers):
         raise ValueError("`teachers` is empty: pass at least one classifier.")

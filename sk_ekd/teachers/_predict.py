@@ -81,13 +81,22 @@ class Named:
         if isinstance(error, (SystemExit, StopIteration)):  # would end more than that
             raise RuntimeError(f"{said}: it raised {error!r}.") from error
         if isinstance(error, Exception):
-            error.add_note(f"{said}.{_cure(self.X)}")
+            error.add_note(f"{said}.{self._cure(error)}")
 
-
-def _cure(X):
-    """Return what to do where a teacher cannot read rows as PyTorch has them."""
-    if not is_of_torch(X):
+    def _cure(self, error):
+        """Return what to do where a teacher cannot read the rows."""
+        if is_of_torch(self.X):
+            return _cure_of_torch(self.X)
+        if self.task == "be fitted" and isinstance(error, ValueError):
+            return (
+                " If it cannot read `X`, which teachers get as it is, put an encoder "
+                "or an imputer into a Pipeline with it."
+            )
         return ""
+
+
+def _cure_of_torch(X):
+    """Return what to do where a teacher cannot read rows as PyTorch has them."""
     return (
         f" It was asked about X as a {type(X).__name__} of skorch: put what reads that "
         "before it, make_pipeline(FunctionTransformer(read), teacher), or pass its "

@@ -135,7 +135,7 @@ def test_library_does_not_import_matplotlib():
 @every_display
 def test_missing_matplotlib_names_the_extra(shown, draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=re.escape("pip install sk_ekd[plot]")):
+    with pytest.raises(ImportError, match=re.escape("pip install 'sk_ekd[plot]'")):
         draw(shown)
 
 

@@ -339,6 +339,18 @@ def test_teacher_that_cannot_be_fitted_is_named(blobs, labels):
     assert "max_depth" in text_of(caught.value)
 
 
+def test_teacher_that_cannot_read_the_table_is_named_with_what_to_do():
+    table = pd.DataFrame({"city": ["Rome", "Oslo"] * 6})
+    labels = np.array(["stay", "leave"] * 6)
+    with pytest.raises(ValueError, match="could not convert string") as caught:
+        distill([GaussianNB()], table, labels, cv=2)
+    (note,) = caught.value.__notes__  # the codes of the labels fail for the same reason
+    assert note == (
+        "Teacher 'gaussiannb' could not be fitted. If it cannot read `X`, which "
+        "teachers get as it is, put an encoder or an imputer into a Pipeline with it."
+    )
+
+
 # --- Labels and rows that a teacher takes in another form only ------------------------
 
 

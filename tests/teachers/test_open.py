@@ -303,8 +303,8 @@ test_what_is_no_teacher_is_an_error = check_errors(
         "teachers in a dict": (
             lambda w: w.fit(teachers={"bayes": w.teachers[0]}),
             TypeError,
-            "got {'bayes': GaussianNB()}",
-            "`teachers` must be a list of classifiers, of (name, classifier)",
+            "`teachers` must be a list of classifiers, of (name, classifier), or a",
+            "got a dict: pass list(teachers.items())",
         ),
         "teacher's class": (
             lambda w: w.fit(teachers=[GaussianNB]),
