@@ -39,15 +39,20 @@ def link_copies(app, page, source):
 
 
 def keep_together(app, page, source):
-    """Keep a number and its unit, spread or interval on one line of a table's cell."""
+    """Keep a number and its unit on one line; in tables, its spread or interval too."""
+    if page.startswith("_notebooks/"):
+        return  # JSON, with code in it
     unit, spread = r"(?<=\d) (?=[±µ%]|[km]?s\b|[kM]B\b)", r"(?<=±) (?=\d)"
     interval = r"(?<=\d,) (?=[-+]\d|[\d.]+\])|(?<=\d) (?=to \S+\))|(?<=\d to) (?=\S+\))"
     p_value = r"(?<=\bp) (?=[=<] \d)|(?<=\bp [=<]) (?=\d)"
-    inside = "|".join([unit, spread, interval, p_value])
-    source[0] = "\n".join(
-        re.sub(inside, "\u00a0", line) if line.startswith("|") else line
-        for line in source[0].split("\n")
-    )
+    inside, is_code, lines = "|".join([unit, spread, interval, p_value]), False, []
+    for line in source[0].split("\n"):
+        is_code ^= line.startswith("```")
+        if not is_code:
+            what = inside if line.startswith("|") else r"(?<=\d) (?=%)"
+            line = re.sub(what, "\u00a0", line)
+        lines.append(line)
+    source[0] = "\n".join(lines)
 
 
 # --- Reference ------------------------------------------------------------------------

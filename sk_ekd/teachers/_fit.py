@@ -52,9 +52,11 @@ def fit_teachers(
                 f"`cv` as {cv!r} needs groups, which `fit` does not take: pass its "
                 f"splits, cv=list({type(cv).__name__}(...).split(X, y, groups))."
             ) from error
+        folds = f" of {cv.n_splits} folds" if hasattr(cv, "n_splits") else ""
         raise ValueError(
-            f"`cv` as {cv!r} cannot split the {len(y)} labeled rows: {error} Label "
-            "more rows, lower `cv`, or pass an iterable of (train, test) positions."
+            f"`cv`, a {type(cv).__name__}{folds}, cannot split the {len(y)} labeled "
+            f"rows: {error} Label more rows, lower `cv`, or pass an iterable of "
+            "(train, test) positions."
         ) from error
     _check_partition(splits, len(y))
     rng = check_random_state(random_state)

@@ -769,8 +769,8 @@ test_what_cannot_be_fitted_out_of_fold_is_an_error = check_errors(
         "more folds than labeled rows": (
             lambda w: w.fit_unfitted(cv=5, y=np.where(np.arange(60) < 4, w.y % 2, -1)),
             ValueError,
-            "`cv` as StratifiedKFold(n_splits=5",
-            "cannot split the 4 labeled rows",
+            "`cv`, a StratifiedKFold of 5 folds, cannot split the 4 labeled rows",
+            "Label more rows, lower `cv`",
         ),
         "one class in a fold's training part": (
             lambda w: w.fit_unfitted(cv=KFold(2), y=np.repeat([0, 1], 30)),
