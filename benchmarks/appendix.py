@@ -279,6 +279,12 @@ TRUST = (
 )
 SECTIONS = [
     write_quality,
+    partial(
+        write_report, "AutoGluon",
+        "`python -m benchmarks.autogluon_distill DATA`; what it is, and what follows: "
+        "[compared with alternatives](guide/alternatives.md#autogluon).",
+        "autogluon", quality_report.write_others,
+    ),
     write_pools,
     write_students,
     write_shift,

@@ -7,15 +7,17 @@ are those of the means of the sets.
 import numpy as np
 import pandas as pd
 
-from benchmarks import figures, sets
+from benchmarks import figures, sets, systems
 from benchmarks.harness import (
+    RESULTS,
     bootstrap_interval,
     compare,
     pair,
+    read,
     show_differences,
     signed_rank_p,
 )
-from benchmarks.names import spell
+from benchmarks.names import NAMES, spell
 
 TIE = 0.001  # a smaller difference of a set's means is a tie
 LEAST_GAIN = 0.005  # of the ensemble over labels only, to speak of a share of it
@@ -71,16 +73,8 @@ NO_SYNTHETIC = {
         ("before", "mean"): "the mean, synthetic rows where most are labeled",
     },
 }
-OTHER_DISTILLERS = {
-    "other distillers": {
-        ("default", "autogluon_distilled"): "default, against AutoGluon's",
-        ("ensemble", "autogluon"): "mean, against AutoGluon's",
-        ("default", "tabtune_distilled"): "default, against TabTune's",
-    },
-}
-COMPARISONS = (
-    WHAT_SHIPS | IN_SAMPLE | MADE_OF | NO_SYNTHETIC | OTHER_STUDENTS | OTHER_DISTILLERS
-)
+COMPARISONS = WHAT_SHIPS | IN_SAMPLE | MADE_OF | NO_SYNTHETIC | OTHER_STUDENTS
+OTHER_LIBRARIES = ["autogluon", "autogluon_distilled", "tabtune_distilled"]
 COSTLY = [
     "default", "labels_only", "ensemble", "pool", "best_teacher", "lightgbm",
     "logistic",
@@ -261,6 +255,25 @@ def write(table, path):
     return path
 
 
+def write_others(table, path):
+    """Compare another library with the default -> Markdown; `path` is not used.
+
+    The default and the mean of the teachers are those of quality.py, on the sets and
+    seeds that the other library's results have, too.
+    """
+    ours = read(RESULTS / "quality.csv")
+    ours = ours[ours["method"].isin(["ensemble", STUDENT])]
+    methods = [STUDENT, "ensemble", *OTHER_LIBRARIES]
+    lines = [systems.TITLE, ""]
+    for budget, rows in table.groupby("budget"):
+        rows = pd.concat([rows, ours[ours["budget"] == budget]])
+        rows = of_common_units(rows, methods)
+        n_sets, n_seeds = rows["set"].nunique(), rows["seed"].nunique()
+        lines += [f"{100 * budget:g} % labeled, {n_sets} sets, {n_seeds} seeds:", ""]
+        lines += systems.compare_table(rows, methods, STUDENT, NAMES)
+    return "\n".join(lines)
+
+
 def write_comparisons(budgets, measure, path):
     """Write what the pairs of methods differ by in a measure -> lines."""
     scale, unit, digits, linear_to = MEASURED[measure]
@@ -315,11 +328,6 @@ def write_budget(table, title, figure):
     methods = list(everywhere.index[everywhere])
     mean = summarize(of_common_units(table, methods))
     lines = [f"## {title}", "", show_summary(mean), ""]
-    others = [name for name in everywhere.index if name not in methods]
-    if others:
-        beside = ["ensemble", "labels_only", STUDENT, *others]
-        lines += ["Where other distillers were run:", ""]
-        lines += [show_summary(summarize(of_common_units(table, beside))), ""]
     if "ensemble" in methods:
         path = figure.with_name(f"{figure.name}_costs.png")
         found = costs(table)

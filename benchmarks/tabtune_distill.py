@@ -5,13 +5,13 @@ In an environment of its own, whose versions do not bind the library::
     pip install tabtune torch skorch lightgbm catboost
     python -m benchmarks.tabtune_distill DATA --cache DIR
 
-It has the same options, and adds one method to the same results. TabTune's own
-teachers are large pretrained models; here its distiller gets the mean of the eight
-teachers, asked out of fold, in their place. It knows no unlabeled rows: their label is
-the one that the teachers' mean gives the most probability, as it does for its augmented
-rows. The rest are its defaults: an MLP of residual blocks, temperature 3 adapted to
-each row, rows weighted by the teachers' confidence, 300 epochs at most, and weights
-averaged at the end.
+It has the same options, and one method, which ``--report`` compares with the results of
+quality.py. TabTune's own teachers are large pretrained models; here its distiller gets
+the mean of the eight teachers, asked out of fold, in their place. It knows no unlabeled
+rows: their label is the one that the teachers' mean gives the most probability, as it
+does for its augmented rows. The rest are its defaults: an MLP of residual blocks,
+temperature 3 adapted to each row, rows weighted by the teachers' confidence, 300 epochs
+at most, and weights averaged at the end.
 """
 
 import os
@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tabtune.distillation import TabDistiller
 
-from benchmarks import quality
+from benchmarks import quality, quality_report
 from benchmarks.harness import main
 from benchmarks.units import on_table
 
@@ -56,7 +56,10 @@ def distill(unit):
 
 
 METHODS = {"tabtune_distilled": distill}
-BENCHMARK = replace(quality.BENCHMARK, methods=METHODS)
+BENCHMARK = replace(
+    quality.BENCHMARK, name="tabtune", methods=METHODS, quick=None,
+    report=quality_report.write_others,
+)  # fmt: skip
 
 if __name__ == "__main__":
     from benchmarks import tabtune_distill  # by its name, as in quality.py

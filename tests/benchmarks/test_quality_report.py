@@ -75,9 +75,26 @@ def test_all_sets_are_reported_where_there_are_no_others():
 
 
 def test_comparisons_name_methods_that_exist():
-    others = {"autogluon", "autogluon_distilled", "tabtune_distilled"}
     named = {*quality_report.RANKED, *quality_report.RIVALS, quality_report.STUDENT}
     named |= {*quality_report.COSTLY, *names.NAMES}
     for pairs in quality_report.COMPARISONS.values():
         named.update(name for pair in pairs for name in pair)
-    assert named <= {*quality.METHODS, *others}
+    assert named <= {*quality.METHODS, *quality_report.OTHER_LIBRARIES}
+
+
+def test_another_library_is_compared_on_the_units_that_both_have(tmp_path, monkeypatch):
+    def write(path=None, **accuracies):
+        table = results(**accuracies).assign(budget=0.1, log_loss=0.5)
+        return table if path is None else table.to_csv(path, index=False)
+
+    monkeypatch.setattr(quality_report, "RESULTS", tmp_path)
+    ours = [(0.8, 0.8), (0.6, 0.6)]
+    write(tmp_path / "quality.csv", default=ours, ensemble=ours, pool=ours)
+    theirs = write(autogluon=[(0.7, 0.7)], autogluon_distilled=[(0.9, 0.9)])
+    text = quality_report.write_others(theirs, None)
+    assert "10 % labeled, 1 sets, 2 seeds" in text
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("|")]
+    shown = {name.strip(): (mean.strip(), gap.strip()) for name, mean, gap in rows}
+    assert shown["distilled, the default"] == ("80.0", "")
+    assert shown["AutoGluon"] == ("70.0", "-10.00 [-10.00, -10.00]")
+    assert shown["AutoGluon, distilled"] == ("90.0", "+10.00 [+10.00, +10.00]")
