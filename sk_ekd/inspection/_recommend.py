@@ -6,6 +6,7 @@ ENSEMBLES = ("ensemble", "pool")
 OTHERS = (*ENSEMBLES, "student", "baseline")  # entries that are not teachers
 INTERVAL = ["difference", "difference_low", "difference_high"]  # of the accuracy
 MUCH = 0.01  # one point of accuracy
+ALL_BUT_PERFECT = 0.99  # accuracy, as on rows that a model was fitted on
 
 
 def recommend(report):
@@ -24,7 +25,8 @@ def recommend(report):
     4. Otherwise ship the student.
 
     Level is not equal: where what is to be shipped may, by the interval, cost more than
-    a point of accuracy, the advice says so.
+    a point of accuracy, the advice says so. It also says so where a model that is ahead
+    is right on more than 99 % of the rows, as on rows that it was fitted on.
 
     Parameters
     ----------
@@ -72,13 +74,13 @@ def recommend(report):
         model = report.loc[_best(report[ahead], singles)]
         return (
             f"Ship {_the(model)}: it is ahead of the student by {_lead(model)}"
-            f"{_at_time(model, student)}."
+            f"{_at_time(model, student)}.{_suspicion(model)}"
         )
     if ahead[ensembles].any():
         model = report.loc[_best(report[ahead], ensembles)]
         return (
             f"Ship {_the(model)} if it is worth it, else the student: it is ahead by "
-            f"{_lead(model)}{_at_time(model, student)}."
+            f"{_lead(model)}{_at_time(model, student)}.{_suspicion(model)}"
         )
     level = teacher is not None and report.loc[teacher, "difference_low"] <= 0
     if level and report.loc[teacher, "us_per_row"] <= student["us_per_row"]:
@@ -158,6 +160,16 @@ def _at_time(model, other):
         return ", at the same time per row"
     word, ratio = ("slower", ratio) if ratio > 1 else ("faster", 1 / ratio)
     return f", {ratio:.{1 if ratio < 10 else 0}f} times {word} per row"
+
+
+def _suspicion(model):
+    """Say so where a model is right as often as on rows that it was fitted on."""
+    if not model["accuracy"] > ALL_BUT_PERFECT:
+        return ""
+    return (
+        f" It is right on {100 * model['accuracy']:.1f} % of these rows: make sure "
+        "that it was not fitted on them."
+    )
 
 
 def _doubt(loss):

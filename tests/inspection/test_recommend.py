@@ -62,6 +62,14 @@ def test_ensemble_that_is_ahead_is_a_choice():
     )
 
 
+@pytest.mark.parametrize("ahead", ["forest", "baseline", "ensemble"])
+def test_model_that_may_have_seen_the_rows_is_doubted(ahead):
+    perfect = [1.0, -0.2, -0.21, -0.19, 580.0]
+    said = "It is right on 100.0 % of these rows: make sure that it was not fitted on"
+    assert said in advise(**{ahead: perfect})
+    assert "make sure" not in advise(**{ahead: AHEAD})
+
+
 def test_the_better_of_ensemble_and_pool_is_the_choice():
     pool = timed([0.82, -0.02, -0.03, -0.01, 0], np.nan)
     advice = advise(ensemble=AHEAD, pool=pool)
