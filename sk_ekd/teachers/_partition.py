@@ -151,8 +151,10 @@ def read_partitions(
     classes : array-like of shape (n_classes,)
         The classes that they were asked with.
     rows : str, path, list of paths, or Dask DataFrame, default=None
-        The partitions that were asked about; those of one name belong together. None:
-        the rows are in `answers`, in columns that were kept.
+        The partitions that were asked about; those of one name belong together. A Dask
+        DataFrame is computed in each pass, partition by partition: write one that was
+        shuffled or joined to files first. None: the rows are in `answers`, in columns
+        that were kept.
     label : str, default=None
         The column of labels, a missing value or the unlabeled mark where unknown. None:
         no row has a label.
